@@ -25,7 +25,7 @@ impl Session {
     /// Whether this node opened it.
     #[must_use]
     pub const fn is_dialled(self) -> bool {
-        self.0 % 2 == 0
+        self.0.is_multiple_of(2)
     }
 }
 
