@@ -203,7 +203,7 @@ impl Links {
             return self.emit(Event::Close { session, reason });
         }
         let expected = match self.links.get(&session) {
-            Some(Link { name, stage: Stage::Dialling { .. } }) => Some(name.clone()),
+            Some(Link { name, stage: Stage::Dialling { .. }, .. }) => Some(name.clone()),
             Some(_) => return,
             // A dial that was given up while it went through: the shell has been told.
             None if session.is_dialled() => return,
@@ -275,7 +275,7 @@ impl Machine for Links {
     type Event = Event;
 
     fn handle_message(&mut self, now: Instant, from: Session, hello: Hello) {
-        let Some(Link { name, stage: Stage::Open { theirs, .. } }) = self.links.get_mut(&from)
+        let Some(Link { name, stage: Stage::Open { theirs, .. }, .. }) = self.links.get_mut(&from)
         else {
             return;
         };
@@ -360,7 +360,7 @@ impl Links {
     /// Says hello on an open session, once, and only to a member: a hello tells the other that its
     /// traffic is welcome.
     fn say_hello(&mut self, session: Session) {
-        let Some(Link { name, stage: Stage::Open { sent, .. } }) = self.links.get_mut(&session)
+        let Some(Link { name, stage: Stage::Open { sent, .. }, .. }) = self.links.get_mut(&session)
         else {
             return;
         };
@@ -390,7 +390,7 @@ impl Links {
 
     /// Looks at an open session whose valid hello may be there.
     fn consider(&mut self, now: Instant, session: Session) {
-        let Some(Link { name, stage: Stage::Open { theirs: Some(hello), sent, .. } }) =
+        let Some(Link { name, stage: Stage::Open { theirs: Some(hello), sent, .. }, .. }) =
             self.links.get(&session)
         else {
             return;
