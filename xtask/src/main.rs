@@ -1,2 +1,64 @@
-//! Tasks of the workspace.
-fn main() {}
+//! Tasks of the workspace: `cargo xtask <command>`.
+//!
+//! One module for each command, with its arguments and a `run` that returns what failed. A command
+//! that fails ends with exit status 1. Ctrl-C ends the children too: they share this process group.
+
+mod ci;
+mod failure;
+mod runner;
+mod step;
+mod test;
+mod tidy;
+
+use clap::{Parser, Subcommand};
+use failure::Failure;
+use std::path::Path;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Tasks of the workspace")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything that has to pass before a change lands: `ci`, then what takes longer
+    Test(test::Args),
+    /// Format, lints, docs, tidy and unit tests
+    Ci(ci::Args),
+    /// The rules that no compiler checks: which crate may use which, headers, sizes, leftovers
+    Tidy(tidy::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Test(args) => test::run(&args),
+        Command::Ci(args) => ci::run(&args),
+        Command::Tidy(args) => tidy::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the workspace.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the workspace")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

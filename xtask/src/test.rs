@@ -1,0 +1,21 @@
+//! `cargo xtask test`: everything that has to pass before a change lands.
+
+use crate::step::{self, Report, Step};
+use crate::{Failure, ci, runner};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    report: Report,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    step::run(&steps(), args.report)
+}
+
+/// The steps of `ci`, then what takes longer.
+fn steps() -> Vec<Step> {
+    let mut steps = ci::steps();
+    steps.extend(runner::integration());
+    steps
+}
