@@ -25,3 +25,6 @@ pub use machine::{Event, Links};
 
 mod reason;
 pub use reason::Reason;
+
+#[cfg(feature = "quic")]
+pub mod quic;
