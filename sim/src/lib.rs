@@ -75,6 +75,15 @@ pub use meshed::{Mesh, Meshed};
 
 mod queue;
 
+mod report;
+pub use report::{Failure, Report, Totals};
+
+mod scenario;
+pub use scenario::{Birth, Plan, Revival, Scenario, Weather};
+
+mod schedule;
+pub use schedule::{Schedule, Trouble};
+
 mod struck;
 pub use struck::Struck;
 

@@ -120,7 +120,12 @@ impl<H: Host> World<H> {
 
     /// Adds a checker. It sees what happens from now on.
     pub fn check(&mut self, check: impl Check<H> + 'static) {
-        self.checks.push(Box::new(check));
+        self.check_boxed(Box::new(check));
+    }
+
+    /// As [`check`](Self::check), for a checker of a list.
+    pub fn check_boxed(&mut self, check: Box<dyn Check<H>>) {
+        self.checks.push(check);
     }
 
     /// The world's clock.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::time::Duration;
-use swarm_base::Instant;
+use swarm_base::{Instant, Rng};
 
 use super::node::Input;
 use super::{Happening, Packets, World, addr_word};
@@ -75,7 +75,7 @@ impl<H: Host> World<H> {
         let held = rng.duration(Duration::ZERO..=faults.reorder_max);
         let is_damaged = rng.chance(faults.damage_permille);
         let (delay, tail) = faults.draw_delay(rng);
-        let mut damage_rng = is_damaged.then(|| rng.fork());
+        let damage_seed = rng.next_u64();
 
         if let Some(class) = self.links.blocked(self.now, from, to) {
             return self.struck.add(class);
@@ -102,9 +102,8 @@ impl<H: Host> World<H> {
             let datagram = datagram.clone();
             self.queue.push(at + late, Happening::Datagram { from, to, datagram });
         }
-        let damaged = damage_rng
-            .as_mut()
-            .and_then(|rng| self.hosts.get(&from).and_then(|host| host.damaged(&datagram, rng)));
+        let host = self.hosts.get(&from).filter(|_| is_damaged);
+        let damaged = host.and_then(|host| host.damaged(&datagram, &mut Rng::new(damage_seed)));
         if damaged.is_some() {
             self.struck.add(Class::Damage);
         }

@@ -248,17 +248,19 @@ impl<H: Host> World<H> {
         end_idx: usize,
         carried: Carried<H::Frame, H::Identity>,
     ) {
-        let Some(conn) = self.conns.get_mut(&id) else { return };
-        let peer = conn.ends[1 - end_idx].addr;
-        let end = &mut conn.ends[end_idx];
-        let (addr, life, session) = (end.addr, end.life, end.session);
         let is_frame = matches!(carried, Carried::Frame(_));
-        if !end.is_open || (is_frame && conn.state == State::Broken) {
+        let gets_through = |conn: &&mut Conn<H::Frame>| {
+            conn.ends[end_idx].is_open && !(is_frame && conn.state == State::Broken)
+        };
+        let Some(conn) = self.conns.get_mut(&id).filter(gets_through) else {
             if is_frame {
                 self.strike(Class::TailLost);
             }
             return;
-        }
+        };
+        let peer = conn.ends[1 - end_idx].addr;
+        let end = &mut conn.ends[end_idx];
+        let (addr, life, session) = (end.addr, end.life, end.session);
         assert!(
             self.nodes.get(&addr).is_some_and(|node| node.life == life),
             "an open end belongs to the present life of its node"
