@@ -227,9 +227,11 @@ async fn a_restarted_peer_resets_the_sessions_of_its_old_life() {
         (Node::with("a", "blue", &cluster_secret(), slow.clone()), Node::start("b"));
     // The relay hides the goodbye of the old life.
     let relay = common::Relay::start(b.address());
-    let (at_a, _) = a.dial_at(&mut b, relay.address()).await;
-    let heard = a.endpoint.heard(at_a).expect("open");
-    assert!(heard > 0);
+    let (at_a, at_b) = a.dial_at(&mut b, relay.address()).await;
+    // Both ends know that the handshake is through, as they do once the hellos are there.
+    assert_eq!(b.endpoint.control(at_b).expect("open").push(frame(1)), Push::Queued);
+    assert!(matches!(a.next().await, Notice::Frame { .. }));
+    assert!(a.endpoint.heard(at_a).expect("open") > 0);
     let address = b.address();
     relay.pause();
     b.stop().await;

@@ -81,6 +81,11 @@ impl Outbox {
         self.push_below(self.0.limit, &mut Some(write))
     }
 
+    /// Appends one frame that nobody can wait for, such as a reply: up to eight times the limit.
+    pub fn push_reserved(&self, write: impl FnOnce(&mut Vec<u8>)) -> Push {
+        self.push_below(self.0.limit.saturating_mul(RESERVED), &mut Some(write))
+    }
+
     /// Appends one frame, and waits for space where there is none.
     ///
     /// Who has waited may use a reserve that nobody else may, so that those who never wait cannot
@@ -241,3 +246,6 @@ impl fmt::Debug for Outbox {
 pub(super) const PREFIX: usize = 4;
 /// A buffer that a burst has made larger is not kept.
 const SPARE_MAX: usize = 4 * 1024 * 1024;
+/// What cannot wait may fill the queue up to this many times its limit.
+const RESERVED: usize = 8;
+

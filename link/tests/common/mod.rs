@@ -15,22 +15,22 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-pub fn node_name(name: &str) -> NodeName {
+pub(crate) fn node_name(name: &str) -> NodeName {
     NodeName::new(name).expect("a name")
 }
 
-pub fn cluster_secret() -> ClusterSecret {
+pub(crate) fn cluster_secret() -> ClusterSecret {
     let bytes: Vec<u8> = (0..32).collect();
     ClusterSecret::from_bytes(&bytes).expect("a secret")
 }
 
 /// Writes a number as a frame.
-pub fn frame(number: u32) -> impl FnOnce(&mut Vec<u8>) {
+pub(crate) fn frame(number: u32) -> impl FnOnce(&mut Vec<u8>) {
     move |bytes| bytes.extend_from_slice(&number.to_be_bytes())
 }
 
 /// Polls until there is something.
-pub async fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
     let looking = async {
         loop {
             if let Some(found) = look() {
@@ -42,29 +42,34 @@ pub async fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
     timeout(PATIENCE, looking).await.expect("in time")
 }
 
-pub struct Node {
-    pub endpoint: Endpoint,
-    pub inbox: Arc<Kept>,
+pub(crate) struct Node {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) inbox: Arc<Kept>,
     notices: mpsc::Receiver<Notice>,
 }
 
 /// What the side that was dialled in vain learns.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     Rejected(Cause),
     Closed(Cause),
 }
 
 impl Node {
-    pub fn start(name: &str) -> Self {
+    pub(crate) fn start(name: &str) -> Self {
         Self::with(name, "blue", &cluster_secret(), Settings::default())
     }
 
-    pub fn with(name: &str, cluster: &str, secret: &ClusterSecret, settings: Settings) -> Self {
+    pub(crate) fn with(
+        name: &str,
+        cluster: &str,
+        secret: &ClusterSecret,
+        settings: Settings,
+    ) -> Self {
         Self::bind(name, cluster, secret, settings, (Ipv4Addr::LOCALHOST, 0).into()).expect("bound")
     }
 
-    pub fn try_bind(name: &str, address: SocketAddr) -> Result<Self, BindError> {
+    pub(crate) fn try_bind(name: &str, address: SocketAddr) -> Result<Self, BindError> {
         Self::bind(name, "blue", &cluster_secret(), Settings::default(), address)
     }
 
@@ -82,16 +87,16 @@ impl Node {
         Ok(Self { endpoint, inbox, notices })
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.endpoint.local_addr()
     }
 
-    pub async fn next(&mut self) -> Notice {
+    pub(crate) async fn next(&mut self) -> Notice {
         timeout(PATIENCE, self.notices.recv()).await.expect("in time").expect("running")
     }
 
     /// Ends without flushing anything. The port is free when this returns.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         let Self { endpoint, .. } = self;
         let address = endpoint.local_addr();
         drop(endpoint);
@@ -105,11 +110,11 @@ impl Node {
         }
     }
 
-    pub async fn dial(&mut self, other: &mut Self) -> (Session, Session) {
+    pub(crate) async fn dial(&mut self, other: &mut Self) -> (Session, Session) {
         self.dial_at(other, other.address()).await
     }
 
-    pub async fn dial_at(&mut self, other: &mut Self, at: SocketAddr) -> (Session, Session) {
+    pub(crate) async fn dial_at(&mut self, other: &mut Self, at: SocketAddr) -> (Session, Session) {
         static COUNT: AtomicU64 = AtomicU64::new(1000);
         let session = Session::dialled(COUNT.fetch_add(1, Ordering::Relaxed));
         self.endpoint.dial(session, at, &node_name("b"));
@@ -122,7 +127,7 @@ impl Node {
     }
 
     /// Dials b and opens both ends.
-    pub async fn connect(&mut self, other: &mut Self) -> (Session, Session) {
+    pub(crate) async fn connect(&mut self, other: &mut Self) -> (Session, Session) {
         let (here, there) = self.dial(other).await;
         self.endpoint.open(here);
         other.endpoint.open(there);
@@ -130,7 +135,11 @@ impl Node {
     }
 
     /// Dials `other` as `expected`, and tells why that failed here and there.
-    pub async fn dial_in_vain(&mut self, other: &mut Self, expected: &str) -> (Cause, Outcome) {
+    pub(crate) async fn dial_in_vain(
+        &mut self,
+        other: &mut Self,
+        expected: &str,
+    ) -> (Cause, Outcome) {
         let session = Session::dialled(1);
         self.endpoint.dial(session, other.address(), &node_name(expected));
         let here = match self.next().await {
@@ -150,7 +159,7 @@ impl Node {
 }
 
 /// An inbox that keeps every frame until it is taken.
-pub struct Kept {
+pub(crate) struct Kept {
     frames: Mutex<VecDeque<(Session, Bytes)>>,
     arrived: Notify,
     held: watch::Sender<bool>,
@@ -164,19 +173,19 @@ impl Default for Kept {
 
 impl Kept {
     /// Takes nothing from the next frame on.
-    pub fn hold(&self) {
+    pub(crate) fn hold(&self) {
         self.held.send_replace(true);
     }
 
-    pub fn release(&self) {
+    pub(crate) fn release(&self) {
         self.held.send_replace(false);
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.frames.lock().expect("no panic").is_empty()
     }
 
-    pub async fn next(&self) -> (Session, Bytes) {
+    pub(crate) async fn next(&self) -> (Session, Bytes) {
         let taking = async {
             loop {
                 if let Some(frame) = self.frames.lock().expect("no panic").pop_front() {
@@ -204,14 +213,14 @@ impl Inbox for Kept {
 }
 
 /// Forwards datagrams between one dialler and one target.
-pub struct Relay {
+pub(crate) struct Relay {
     address: SocketAddr,
     cut: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
 impl Relay {
-    pub fn start(target: SocketAddr) -> Self {
+    pub(crate) fn start(target: SocketAddr) -> Self {
         let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("bound");
         socket.set_nonblocking(true).expect("set");
         let address = socket.local_addr().expect("an address");
@@ -221,15 +230,15 @@ impl Relay {
         Self { address, cut, task }
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    pub fn pause(&self) {
+    pub(crate) fn pause(&self) {
         self.cut.store(true, Ordering::Relaxed);
     }
 
-    pub fn resume(&self) {
+    pub(crate) fn resume(&self) {
         self.cut.store(false, Ordering::Relaxed);
     }
 }
