@@ -76,7 +76,8 @@ impl Faults {
         if rng.chance(500) {
             faults.delay = Duration::from_micros(100)..=delay_max;
         }
-        faults.tail_permille = strength(rng, 1, 50);
+        // In order, one late datagram holds up all behind it: more of them are a partition.
+        faults.tail_permille = strength(rng, 1, 20);
         faults.tail_max = Duration::from_millis(drawn(rng, 100, 5_000));
         faults.loss_permille = strength(rng, 1, 300);
         faults.duplicate_permille = strength(rng, 1, 500);

@@ -79,10 +79,15 @@ mod report;
 pub use report::{Failure, Report, Totals};
 
 mod scenario;
-pub use scenario::{Birth, Plan, Revival, Scenario, Weather};
+pub use scenario::{Birth, Detail, Plan, Revival, Scenario, Weather};
 
 mod schedule;
 pub use schedule::{Schedule, Trouble};
+
+mod seed_run;
+
+mod seeds;
+pub use seeds::seeds;
 
 mod struck;
 pub use struck::Struck;

@@ -1,9 +1,12 @@
 //! The world: one clock, one queue, one seed.
 
+mod acts;
+mod clock;
 mod network;
 mod node;
 mod run;
 mod sessions;
+mod silence;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -14,7 +17,7 @@ use crate::links::{Links, Way};
 use crate::queue::{Queue, Timers};
 use crate::struck::Class;
 use crate::trace::{Hash64, Trace, mixed};
-use crate::{Action, Check, Cut, Faults, Host, Struck, Violation};
+use crate::{Check, Faults, Host, Struck, Violation};
 use node::{Node, Place};
 use sessions::{Carried, Conn, ConnId};
 
@@ -44,7 +47,6 @@ pub struct World<H: Host> {
     struck: Struck,
     checks: Vec<Box<dyn Check<H>>>,
     events: VecDeque<(Instant, SocketAddr, H::Event)>,
-    event_count: u64,
     steps: u64,
     steps_now: u64,
     steps_at: Instant,
@@ -108,7 +110,6 @@ impl<H: Host> World<H> {
             struck: Struck::default(),
             checks: Vec::new(),
             events: VecDeque::new(),
-            event_count: 0,
             steps: 0,
             steps_now: 0,
             steps_at: Instant::START,
@@ -230,10 +231,11 @@ impl<H: Host> World<H> {
         self.trace.keep(lines_max);
     }
 
-    /// Writes every packet into the trace, with its content. Otherwise packets only enter the
-    /// hash, by time, sender and receiver.
-    pub const fn trace_packets(&mut self) {
+    /// Writes every packet into the trace, with its content, and keeps more lines. Otherwise
+    /// packets only enter the hash, by time, sender and receiver. Changes the hash, nothing else.
+    pub fn trace_packets(&mut self) {
         self.packets = Packets::Traced;
+        self.trace.keep(LINES_WITH_PACKETS);
     }
 
     /// Writes a line of the driver's into the trace.
@@ -247,137 +249,6 @@ impl<H: Host> World<H> {
         self.violation.as_ref()
     }
 
-    /// Does `action`. What does not apply, such as the crash of a dead node, does nothing, and so
-    /// does [`Action::Start`]: for that the world needs a host, see [`insert`](Self::insert).
-    pub fn act(&mut self, action: Action) {
-        self.announce(&action);
-        match action {
-            Action::Start(_) => (),
-            Action::Crash(addr) => self.end(addr, node::Ending::Crash),
-            Action::Stop(addr) => self.end(addr, node::Ending::Stop),
-            Action::Pause(addr, span) => self.pause_node(addr, span),
-            Action::Slow(addr, factor) => self.slow_node(addr, factor),
-            Action::Skew(addr, permille) => self.skew_node(addr, permille),
-            Action::Cut(from, to) => self.links.cut(from, to, Cut::OneWay),
-            Action::Sever(a, b) => {
-                self.links.cut(a, b, Cut::NonTransitive);
-                self.links.cut(b, a, Cut::NonTransitive);
-            }
-            Action::Partition(groups) => self.divide(&groups),
-            Action::Mend(kind) => self.links.mend(kind),
-            Action::Join(a, b) => self.links.join(a, b),
-            Action::Flap { a, b, period, until } => self.start_flap(a, b, period, until),
-            Action::Lossy(from, to, permille) => self.links.set_loss(from, to, permille),
-            Action::Break(a, b) => self.break_between(a, b),
-            Action::Network(faults) => self.apply_faults(*faults),
-            Action::Heal => {
-                self.links.heal();
-                self.cure_nodes();
-                let Faults { idle_timeout, dial_timeout, .. } = self.faults;
-                self.apply_faults(Faults { idle_timeout, dial_timeout, ..Faults::calm() });
-            }
-        }
-        self.reach_changed();
-    }
-
-    /// Kills the node at `addr` without a word: the peers of its sessions hear nothing until
-    /// their idle timeout. What it sent before is still on its way.
-    pub fn crash(&mut self, addr: SocketAddr) {
-        self.act(Action::Crash(addr));
-    }
-
-    /// Ends the node at `addr`; its sessions close as they do on [`Effect::Close`].
-    ///
-    /// [`Effect::Close`]: crate::Effect::Close
-    pub fn stop(&mut self, addr: SocketAddr) {
-        self.act(Action::Stop(addr));
-    }
-
-    /// Stops the node at `addr` from handling anything for `span`, then lets it handle everything
-    /// at once.
-    pub fn pause(&mut self, addr: SocketAddr, span: Duration) {
-        self.act(Action::Pause(addr, span));
-    }
-
-    /// Makes the node at `addr` take `factor` times [`SERVICE_TIME`](Self::SERVICE_TIME) for each
-    /// input and each timeout; zero makes it normal.
-    pub fn slow(&mut self, addr: SocketAddr, factor: u32) {
-        self.act(Action::Slow(addr, factor));
-    }
-
-    /// Makes the clock of the node at `addr` run at `permille` thousandths of the true rate.
-    ///
-    /// # Panics
-    ///
-    /// If `permille` is zero.
-    pub fn skew(&mut self, addr: SocketAddr, permille: u32) {
-        self.act(Action::Skew(addr, permille));
-    }
-
-    /// Cuts the way from `from` to `to`; the other direction stays as it is. Frames of sessions
-    /// are held until it is mended, or until the receiving end closes of silence.
-    pub fn cut(&mut self, from: SocketAddr, to: SocketAddr) {
-        self.act(Action::Cut(from, to));
-    }
-
-    /// Cuts `a` and `b` off from each other, but from nobody else.
-    pub fn sever(&mut self, a: SocketAddr, b: SocketAddr) {
-        self.act(Action::Sever(a, b));
-    }
-
-    /// Cuts the groups off from each other. A node of no group reaches everybody: a bridge. Cuts
-    /// of an earlier partition are gone.
-    pub fn partition(&mut self, groups: &[&[SocketAddr]]) {
-        self.act(Action::Partition(groups.iter().map(|group| group.to_vec()).collect()));
-    }
-
-    /// Cuts `addr` off from every other address that ever ran a node.
-    pub fn isolate(&mut self, addr: SocketAddr) {
-        let others = self.places.keys().copied().filter(|other| *other != addr).collect();
-        self.act(Action::Partition(vec![vec![addr], others]));
-    }
-
-    /// Cuts `a` and `b` off from each other for one `period`, joins them for the next, and so on
-    /// until `until`.
-    pub fn flap(&mut self, a: SocketAddr, b: SocketAddr, period: Duration, until: Instant) {
-        self.act(Action::Flap { a, b, period, until });
-    }
-
-    /// Loses `permille` in a thousand of the datagrams from `from` to `to`, besides what
-    /// [`Faults::loss_permille`] takes.
-    pub fn lossy(&mut self, from: SocketAddr, to: SocketAddr, permille: u32) {
-        self.act(Action::Lossy(from, to, permille));
-    }
-
-    /// Takes away whatever is wrong between `a` and `b`.
-    pub fn join(&mut self, a: SocketAddr, b: SocketAddr) {
-        self.act(Action::Join(a, b));
-    }
-
-    /// Breaks all sessions between `a` and `b`. What is in flight is lost, and each end hears
-    /// `Closed` at a time of its own, within the idle timeout; until then it may send in vain.
-    pub fn break_session(&mut self, a: SocketAddr, b: SocketAddr) {
-        self.act(Action::Break(a, b));
-    }
-
-    /// Changes how the network behaves from now on.
-    pub fn set_faults(&mut self, faults: Faults) {
-        self.act(Action::Network(Box::new(faults)));
-    }
-
-    /// Takes away all cuts, flaps, lossy pairs, pauses, slowness and skew, and calms the network,
-    /// whose timeouts stay as they are. Dead nodes stay dead, broken sessions broken.
-    pub fn heal(&mut self) {
-        self.act(Action::Heal);
-    }
-
-    fn announce(&mut self, action: &Action) {
-        self.trace.line(self.now, format_args!("fault: {action:?}"));
-        for check in &mut self.checks {
-            check.act(self.now, action);
-        }
-    }
-
     fn strike(&mut self, class: Class) {
         self.struck.add(class);
     }
@@ -385,7 +256,11 @@ impl<H: Host> World<H> {
     /// Stops the run. Only the first violation counts: what follows may be its consequence.
     fn violate(&mut self, mut violation: Violation) {
         if self.violation.is_none() {
-            violation.last = self.trace.last(LAST_LINES).map(str::to_owned).collect();
+            let n_lines = match self.packets {
+                Packets::Hashed => LAST_LINES,
+                Packets::Traced => LINES_WITH_PACKETS,
+            };
+            violation.last = self.trace.last(n_lines).map(str::to_owned).collect();
             self.violation = Some(violation);
         }
     }
@@ -422,3 +297,5 @@ enum Purpose {
 
 /// How much of the trace a violation carries.
 const LAST_LINES: usize = 40;
+/// How much of it is kept, and carried, when packets stand in it too.
+const LINES_WITH_PACKETS: usize = 2_000;

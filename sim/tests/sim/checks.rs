@@ -172,6 +172,9 @@ fn a_run_tells_how_long_it_took_to_reach_its_goal() {
     let quiet = world.run_until_quiet(ms(200), ms(1_000));
     assert!(matches!(quiet, Ok(Some(took)) if (ms(40)..=ms(41)).contains(&took)), "{quiet:?}");
     world.with(A, |probe, now| probe.timer = Some(now + Duration::from_secs(3_600)));
+    let asked_at = world.now();
+    assert!(matches!(world.run_until_quiet(ms(200), ms(1_000)), Ok(Some(_))));
+    assert!(world.now().since(asked_at) <= ms(201), "the hour is not waited for");
     assert_eq!(world.run_until_idle(ms(100)), Ok(None), "a timer is set");
 }
 

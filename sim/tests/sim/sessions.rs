@@ -260,3 +260,29 @@ fn sessions_break_at_the_rate_of_the_network() {
     run(&mut world, Duration::from_secs(60));
     assert_eq!(world.struck().count("session break"), breaks, "healed networks break nothing");
 }
+
+#[test]
+fn a_session_breaks_when_too_much_waits_on_it() {
+    let mut world = probes(14, Faults::calm());
+    let (a, b) = opened(&mut world);
+    world.cut(A, B);
+    let held_max = World::<Probe>::FRAMES_HELD_MAX as u64;
+    world.with(A, |probe, _| (0..held_max).for_each(|number| probe.frame(a, number)));
+    assert_eq!(world.struck().count("session break"), 0);
+    world.with(A, |probe, _| probe.frame(a, held_max));
+    assert_eq!(world.struck().count("session break"), 1);
+    run(&mut world, IDLE);
+    assert!(closed_at(&world, A, a).and(closed_at(&world, B, b)).is_some());
+}
+
+#[test]
+fn a_crashed_sender_takes_along_what_a_cut_held_back() {
+    let mut world = probes(15, Faults::calm());
+    let (a, _) = opened(&mut world);
+    world.cut(A, B);
+    world.with(A, |probe, _| probe.frame(a, 1));
+    world.crash(A);
+    world.heal();
+    run(&mut world, IDLE * 2);
+    assert_eq!(numbers(&world, B), []);
+}
