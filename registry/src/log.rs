@@ -1,0 +1,168 @@
+//! One node's log, as far as this node holds it, and the table of all of them.
+
+use crate::history::History;
+use crate::message;
+use crate::replica::Members;
+use crate::snapshot::{Assembly, Snapshot};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use swarm_base::{Boot, Index, Instant, Name, NodeId};
+
+/// A log in this node's tables. Used again once its log is gone from them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LogId(u32);
+
+/// This node's own log.
+pub(crate) const OWN: LogId = LogId(0);
+
+/// Whether what a log says counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// Its node lives.
+    Live,
+    /// Its node is dead: its claims are orphans.
+    Closed,
+    /// Nobody has said yet that the node lives, or that it does not: its claims are kept and do
+    /// not count.
+    Unseen,
+}
+
+/// The log of one node, and the state that its facts make.
+#[derive(Debug)]
+pub(crate) struct Log {
+    pub(crate) node: NodeId,
+    pub(crate) standing: Standing,
+    /// How far it is applied.
+    pub(crate) position: u64,
+    /// The digest of its facts up to there.
+    pub(crate) digest: u64,
+    /// The names with an entry of this log.
+    pub(crate) names: Index<Name, ()>,
+    /// The groups of each process.
+    pub(crate) members: Members,
+    /// Its recent facts, to pass on.
+    pub(crate) history: History,
+    /// A snapshot that is arriving.
+    pub(crate) assembly: Option<Assembly>,
+    /// A snapshot that is being handed out.
+    pub(crate) snapshot: Option<Arc<Snapshot>>,
+    /// Who was asked for more of it.
+    pub(crate) asked: Option<Asked>,
+}
+
+/// A peer was asked for more of a log.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) peer: NodeId,
+    /// An answer is waited for until then.
+    pub(crate) until: Instant,
+    /// How far the answer is to go.
+    pub(crate) upto: u64,
+}
+
+impl Log {
+    pub(crate) fn new(node: NodeId, standing: Standing) -> Self {
+        Self {
+            node,
+            standing,
+            position: 0,
+            digest: 0,
+            names: Index::default(),
+            members: Index::default(),
+            history: History::default(),
+            assembly: None,
+            snapshot: None,
+            asked: None,
+        }
+    }
+
+    pub(crate) fn mark(&self) -> message::Mark {
+        let state = match self.standing {
+            Standing::Closed => message::Held::Closed,
+            Standing::Live | Standing::Unseen => message::Held::Open,
+        };
+        let (log, position, digest) = (self.node.clone(), self.position, self.digest);
+        message::Mark { log, position, digest, state }
+    }
+}
+
+/// All logs that are held here.
+#[derive(Debug, Default)]
+pub(crate) struct Logs {
+    slots: Vec<Option<Box<Log>>>,
+    ids: BTreeMap<NodeId, LogId>,
+    free: Vec<LogId>,
+}
+
+impl Logs {
+    pub(crate) fn id(&self, node: &NodeId) -> Option<LogId> {
+        self.ids.get(node).copied()
+    }
+
+    pub(crate) fn of(&self, node: &NodeId) -> Option<&Log> {
+        self.id(node).map(|id| &self[id])
+    }
+
+    pub(crate) fn standing(&self, node: &NodeId) -> Option<Standing> {
+        self.of(node).map(|log| log.standing)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (LogId, &Log)> {
+        self.ids.values().map(|&id| (id, &self[id]))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// The newest life of the same node whose log is here.
+    pub(crate) fn newest(&self, node: &NodeId) -> Option<&NodeId> {
+        let least = NodeId::new(node.name.clone(), Boot::default());
+        let lives = self.ids.range(least..).take_while(|(other, _)| other.name == node.name);
+        lives.last().map(|(other, _)| other)
+    }
+
+    /// The older lives of the same node whose logs are here.
+    pub(crate) fn older(&self, node: &NodeId) -> Vec<NodeId> {
+        let least = NodeId::new(node.name.clone(), Boot::default());
+        self.ids.range(least..node.clone()).map(|(other, _)| other.clone()).collect()
+    }
+
+    pub(crate) fn insert(&mut self, log: Log) -> LogId {
+        let node = log.node.clone();
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.slots[id.0 as usize] = Some(Box::new(log));
+                id
+            }
+            None => {
+                self.slots.push(Some(Box::new(log)));
+                LogId(self.slots.len() as u32 - 1)
+            }
+        };
+        let before = self.ids.insert(node, id);
+        assert!(before.is_none(), "a node has one log");
+        id
+    }
+
+    pub(crate) fn remove(&mut self, id: LogId) -> Option<Box<Log>> {
+        let log = self.slots[id.0 as usize].take()?;
+        self.ids.remove(&log.node);
+        self.free.push(id);
+        Some(log)
+    }
+}
+
+impl std::ops::Index<LogId> for Logs {
+    type Output = Log;
+
+    fn index(&self, id: LogId) -> &Log {
+        self.slots[id.0 as usize].as_ref().expect("an id lives as long as its log")
+    }
+}
+
+impl std::ops::IndexMut<LogId> for Logs {
+    fn index_mut(&mut self, id: LogId) -> &mut Log {
+        self.slots[id.0 as usize].as_mut().expect("an id lives as long as its log")
+    }
+}

@@ -1,0 +1,329 @@
+//! The registry as a machine: every node's log, replicated to every node.
+
+use crate::config::{Checked, Config};
+use crate::history::Bounds;
+use crate::log::{Log, LogId, OWN, Standing};
+use crate::peer::Peer;
+use crate::record::{Entry, Resolution};
+use crate::replica::{Replica, trim};
+use crate::settle::Settling;
+use crate::writer::Writer;
+use crate::{At, Bytes, Claim, Event, Fact, Message, Rejection, Why};
+use std::collections::{BTreeMap, VecDeque};
+use swarm_base::{Instant, Machine, Name, NodeId, Output, Pid, Rng, Token};
+
+/// All logs as far as this node holds them, the names that they make, and their replication.
+///
+/// The layer above says who lives ([`node_up`](Self::node_up), [`node_dead`](Self::node_dead)) and
+/// who can be reached ([`session_up`](Self::session_up), [`session_down`](Self::session_down));
+/// messages are taken only from nodes with a session.
+#[derive(Debug)]
+pub struct Registry {
+    pub(crate) me: NodeId,
+    pub(crate) config: Config,
+    pub(crate) rng: Rng,
+    pub(crate) replica: Replica,
+    pub(crate) writer: Writer,
+    pub(crate) peers: BTreeMap<NodeId, Peer>,
+    pub(crate) settling: Settling,
+    pub(crate) outputs: VecDeque<Output<NodeId, Message, Event>>,
+    /// Whether some peer may be due something that is not among the outputs yet.
+    pub(crate) unsent: bool,
+    pub(crate) compare_at: Instant,
+    pub(crate) relay_at: Instant,
+    pub(crate) ack_at: Option<Instant>,
+    pub(crate) rejected: BTreeMap<Rejection, u64>,
+}
+
+impl Registry {
+    /// A node that holds nothing but its own, empty log.
+    #[must_use]
+    pub fn new(now: Instant, me: NodeId, config: Checked, mut rng: Rng) -> Self {
+        let config = config.config().clone();
+        let mut replica = Replica::default();
+        let own = replica.logs.insert(Log::new(me.clone(), Standing::Live));
+        assert_eq!(own, OWN, "the first log is this node's");
+        Self {
+            compare_at: now + rng.duration(config.compare_interval / 2..=config.compare_interval),
+            relay_at: now + config.relay_interval,
+            ack_at: None,
+            me,
+            config,
+            rng,
+            replica,
+            writer: Writer::default(),
+            peers: BTreeMap::new(),
+            settling: Settling::default(),
+            outputs: VecDeque::new(),
+            unsent: false,
+            rejected: BTreeMap::new(),
+        }
+    }
+
+    /// Appends one fact to this node's log, applies it at once, and sends it to every peer with
+    /// the next outputs. Returns its position, from 1.
+    ///
+    /// Groups of a claim beyond [`CLAIM_GROUPS_MAX`](crate::CLAIM_GROUPS_MAX) are cut off. An
+    /// [`Exited`](Fact::Exited) also ends the claims by pid of the process, and turns running
+    /// claims with a spec to [`Waiting`](At::Waiting), in the same batch.
+    pub fn append(&mut self, now: Instant, fact: Fact) -> u64 {
+        self.append_all(now, [fact])
+    }
+
+    /// Appends facts that every node applies together. More than 4,096 of them, or than 1 MiB,
+    /// are split. Returns the position of the last one.
+    pub fn append_all(&mut self, now: Instant, facts: impl IntoIterator<Item = Fact>) -> u64 {
+        let _ = now;
+        let mut batch = Vec::new();
+        for fact in facts {
+            self.prepare(fact, &mut batch);
+        }
+        self.write(&batch);
+        self.replica.logs[OWN].position
+    }
+
+    /// Who has `name`, as far as this node knows. One hash lookup.
+    #[must_use]
+    pub fn resolve(&self, name: &Name) -> Resolution<'_> {
+        match self.replica.names.get(name) {
+            Some(record) => record.resolve(&self.replica.logs),
+            None => Resolution::Free,
+        }
+    }
+
+    /// This node's own claim on `name`, whether or not it wins.
+    #[must_use]
+    pub fn own(&self, name: &Name) -> Option<&Claim> {
+        match self.replica.entry(OWN, name)? {
+            Entry::Claim(claim) => Some(claim),
+            Entry::Gone { .. } | Entry::Stopped(_) => None,
+        }
+    }
+
+    /// This node's own claims, in no particular order.
+    pub fn own_claims(&self) -> impl Iterator<Item = &Claim> {
+        self.replica.logs[OWN].names.keys().filter_map(|name| self.own(name))
+    }
+
+    /// Every claim on `name`, with whose it is and whether it counts.
+    pub fn claims(&self, name: &Name) -> impl Iterator<Item = (&NodeId, &Claim, Standing)> {
+        let entries = self.replica.names.get(name).into_iter().flat_map(|record| record.iter());
+        entries.filter_map(|(log, entry)| match entry {
+            Entry::Claim(claim) => {
+                let log = &self.replica.logs[*log];
+                Some((&log.node, claim, log.standing))
+            }
+            Entry::Gone { .. } | Entry::Stopped(_) => None,
+        })
+    }
+
+    /// The highest epoch that any log here shows for `name`; 0 where none does. A start or a move
+    /// takes one above it.
+    #[must_use]
+    pub fn epoch(&self, name: &Name) -> u64 {
+        self.highest(name).map_or(0, |token| token.epoch)
+    }
+
+    /// The highest token that any log here shows for `name`, of a claim, an end, or a move. A
+    /// node whose live claim is below it claims anew, one epoch above.
+    #[must_use]
+    pub fn highest(&self, name: &Name) -> Option<Token> {
+        let record = self.replica.names.get(name)?;
+        record.iter().map(|(_, entry)| entry.token()).max()
+    }
+
+    /// How far `log` is applied here, this node's own included; 0 where it is not held.
+    #[must_use]
+    pub fn position(&self, log: &NodeId) -> u64 {
+        self.replica.logs.of(log).map_or(0, |log| log.position)
+    }
+
+    /// The names that this node claims for its process `pid`.
+    pub fn pid_names(&self, pid: Pid) -> impl Iterator<Item = &Name> {
+        self.replica.own_names.get(&pid).into_iter().flatten()
+    }
+
+    /// The groups that `log` has the process `pid` in, with its metadata: what to join again when
+    /// it starts elsewhere. In the order of the groups.
+    pub fn memberships(&self, log: &NodeId, pid: Pid) -> impl Iterator<Item = (Name, Bytes)> {
+        let groups = self.replica.logs.of(log).and_then(|log| log.members.get(&pid));
+        groups.into_iter().flatten().map(|(group, meta)| (group.clone(), meta.clone()))
+    }
+
+    /// Every name that is not free, in no particular order.
+    pub fn names(&self) -> impl Iterator<Item = &Name> {
+        let logs = &self.replica.logs;
+        let taken = self.replica.names.iter();
+        taken.filter(|(_, record)| record.resolve(logs) != Resolution::Free).map(|(name, _)| name)
+    }
+
+    /// How many names are not free.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.replica.n_taken
+    }
+
+    /// Whether every name is free.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The names that resolve to [`Resolution::Orphan`], in no particular order.
+    pub fn orphans(&self) -> impl Iterator<Item = &Name> {
+        self.replica.orphans.keys()
+    }
+
+    /// This node.
+    #[must_use]
+    pub const fn me(&self) -> &NodeId {
+        &self.me
+    }
+
+    /// Adds to `batch` the facts that `fact` comes to.
+    fn prepare(&self, mut fact: Fact, batch: &mut Vec<Fact>) {
+        match &mut fact {
+            Fact::Named(claim) => trim(&mut claim.groups),
+            Fact::Ended { name, token, why } => {
+                if *why == Why::Stopped && !self.needs_tombstone(name, *token) {
+                    *why = Why::Settled;
+                }
+            }
+            Fact::Exited { pid } => self.prepare_exit(*pid, batch),
+            Fact::Joined { .. } | Fact::Left { .. } => {}
+        }
+        debug_assert!(
+            fact.pid().is_none_or(|pid| pid.boot == self.me.boot),
+            "a node speaks of its own processes"
+        );
+        batch.push(fact);
+    }
+
+    /// What becomes of the claims of a process that ended.
+    fn prepare_exit(&self, pid: Pid, batch: &mut Vec<Fact>) {
+        // An earlier fact of the same batch may have given the name another claim already.
+        let claimed = |batch: &[Fact], name: &Name| {
+            batch.iter().any(|fact| match fact {
+                Fact::Named(claim) => claim.name == *name,
+                Fact::Ended { name: ended, .. } => ended == name,
+                _ => false,
+            })
+        };
+        for name in self.pid_names(pid) {
+            let Some(claim) = self.own(name) else { continue };
+            if claimed(batch, name) || claim.at != At::Running(pid) {
+                continue;
+            }
+            if claim.spec.is_some() {
+                let groups = self.replica.groups_of(OWN, pid);
+                batch.push(Fact::Named(Claim { at: At::Waiting, groups, ..claim.clone() }));
+                continue;
+            }
+            let (name, token) = (name.clone(), claim.token);
+            let why = if self.needs_tombstone(&name, token) { Why::Stopped } else { Why::Settled };
+            batch.push(Fact::Ended { name, token, why });
+        }
+    }
+
+    /// Writes facts to the own log as they are.
+    pub(crate) fn write(&mut self, batch: &[Fact]) {
+        if batch.is_empty() {
+            return;
+        }
+        let log = &mut self.replica.logs[OWN];
+        let mut sealed = Vec::new();
+        self.writer.write(log.position, &mut log.digest, batch, &mut sealed);
+        log.position += batch.len() as u64;
+        let bounds = self.own_bounds();
+        for batch in sealed {
+            self.replica.logs[OWN].history.push(batch, bounds);
+        }
+        for fact in batch {
+            self.replica.apply(OWN, fact.clone());
+        }
+        self.unsent = true;
+    }
+
+    pub(crate) fn own_bounds(&self) -> Bounds {
+        // A peer that takes in a snapshot falls behind while it does; four times the bound is
+        // kept for it, so that the snapshot's end meets the facts that follow it.
+        let pinned = self
+            .peers
+            .values()
+            .any(|peer| peer.feeds.get(&OWN).is_some_and(crate::peer::Feed::is_transferring));
+        let times = if pinned { 4 } else { 1 };
+        Bounds {
+            facts: self.config.history_facts_max * times,
+            len: self.config.history_len_max * times,
+        }
+    }
+
+    pub(crate) fn reject(&mut self, why: Rejection) {
+        *self.rejected.entry(why).or_default() += 1;
+    }
+
+    pub(crate) fn send(&mut self, to: &NodeId, message: Message) {
+        self.outputs.push_back(Output::Send { to: to.clone(), message });
+    }
+
+    pub(crate) fn log_id(&self, node: &NodeId) -> Option<LogId> {
+        self.replica.logs.id(node)
+    }
+}
+
+impl Machine for Registry {
+    type Peer = NodeId;
+    type Message = Message;
+    type Event = Event;
+
+    fn handle_message(&mut self, now: Instant, from: NodeId, message: Message) {
+        if !self.peers.contains_key(&from) {
+            return self.reject(Rejection::NoSession);
+        }
+        match message {
+            Message::Facts { log, first, count, facts } => {
+                self.take_facts(now, &from, &log, first, (count, facts));
+            }
+            Message::Ack { log, position } => self.take_ack(&from, &log, position),
+            Message::Compare { scope, marks } => self.take_compare(now, &from, scope, marks),
+            Message::Ask { log, after } => self.take_ask(&from, &log, after),
+            Message::Chunk { log, position, digest, index, of, count, facts } => {
+                let head = crate::sync::Head { position, digest, index, of, count };
+                self.take_chunk(now, &from, &log, head, facts);
+            }
+            Message::Got { log, position, pieces } => self.take_got(&from, &log, position, pieces),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if self.ack_at.is_some_and(|at| at <= now) {
+            self.acknowledge_all();
+        }
+        if self.relay_at <= now {
+            self.relay_at = now + self.config.relay_interval;
+            self.settle_awaited(now);
+            self.ask_relays(now);
+        }
+        if self.compare_at <= now {
+            let interval = self.config.compare_interval;
+            self.compare_at = now + self.rng.duration(interval * 3 / 4..=interval * 5 / 4);
+            self.compare_all();
+            self.settle(now);
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let due = self.compare_at.min(self.relay_at);
+        Some(self.ack_at.map_or(due, |at| at.min(due)))
+    }
+
+    fn poll_output(&mut self) -> Option<Output<NodeId, Message, Event>> {
+        if let Some(event) = self.replica.events.pop_front() {
+            return Some(Output::Event(event));
+        }
+        if self.outputs.is_empty() && self.unsent {
+            self.pump();
+        }
+        self.outputs.pop_front()
+    }
+}

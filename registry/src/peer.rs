@@ -1,0 +1,155 @@
+//! A peer with a session: what it holds, and what is on its way to it.
+
+use crate::log::{Log, LogId};
+use crate::message::{Mark, Message};
+use crate::snapshot::{Snapshot, Transfer};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use swarm_base::NodeId;
+
+/// See the module. It lasts as long as the session.
+#[derive(Debug, Default)]
+pub(crate) struct Peer {
+    /// What is sent of each log: this node's own from the peer's first compare on, another's
+    /// while the peer asked for it.
+    pub(crate) feeds: BTreeMap<LogId, Feed>,
+    /// What the peer last said it holds.
+    pub(crate) held: BTreeMap<NodeId, Mark>,
+    /// Whether it has sent a full list.
+    pub(crate) listed: bool,
+    /// Closed logs that it was asked about and has not answered for.
+    pub(crate) questions: BTreeSet<NodeId>,
+    /// A full list that is arriving.
+    pub(crate) listing: BTreeMap<NodeId, Mark>,
+    /// Acknowledgements that are due to the peer, with the bytes that they are for.
+    pub(crate) acks: BTreeMap<LogId, usize>,
+}
+
+/// One log on its way to one peer.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    /// The last position sent.
+    pub(crate) sent: u64,
+    /// The last position that the peer acknowledged.
+    pub(crate) acked: u64,
+    /// What is not acknowledged: the last position of each batch, and its bytes.
+    on_way: VecDeque<(u64, usize)>,
+    len_on_way: usize,
+    transfer: Option<Transfer>,
+    /// The position at the peer's last compare: if it has not moved by the next one, what was
+    /// sent has been lost.
+    compared: Option<u64>,
+}
+
+impl Feed {
+    /// Begins behind `position`, which the peer holds.
+    pub(crate) fn new(position: u64) -> Self {
+        Self {
+            sent: position,
+            acked: position,
+            on_way: VecDeque::new(),
+            len_on_way: 0,
+            transfer: None,
+            compared: None,
+        }
+    }
+
+    pub(crate) fn acknowledge(&mut self, position: u64) {
+        self.acked = self.acked.max(position).min(self.sent);
+        while let Some((last, len)) = self.on_way.front()
+            && *last <= self.acked
+        {
+            self.len_on_way -= len;
+            self.on_way.pop_front();
+        }
+    }
+
+    /// The peer compared, and holds `position`. Begins anew from there where nothing that was
+    /// sent has arrived since its last compare.
+    pub(crate) fn compare(&mut self, position: u64) {
+        if self.transfer.is_some() {
+            return;
+        }
+        self.acknowledge(position);
+        if position < self.sent && self.compared == Some(position) {
+            *self = Self::new(position);
+        }
+        self.compared = Some(position);
+    }
+
+    /// The peer has taken in pieces of a snapshot.
+    pub(crate) fn got(&mut self, position: u64, pieces: u32) {
+        let Some(transfer) = &mut self.transfer else { return };
+        if transfer.snapshot.position != position {
+            return;
+        }
+        transfer.got = transfer.got.max(pieces.min(transfer.next));
+        if transfer.got as usize == transfer.snapshot.chunks.len() {
+            *self = Self::new(position);
+        }
+    }
+
+    /// Whether `position` is reached and nothing is on its way in pieces.
+    pub(crate) fn has_sent(&self, position: u64) -> bool {
+        self.transfer.is_none() && self.sent >= position
+    }
+
+    pub(crate) const fn is_transferring(&self) -> bool {
+        self.transfer.is_some()
+    }
+
+    pub(crate) fn begin(&mut self, snapshot: Arc<Snapshot>) {
+        self.transfer = Some(Transfer { snapshot, next: 0, got: 0 });
+    }
+
+    /// The next message of `log`, within the bounds on what may be on its way.
+    pub(crate) fn next(&mut self, log: &Log, len_max: usize, window: u32) -> Next {
+        if let Some(transfer) = &mut self.transfer {
+            return match next_piece(transfer, log, window) {
+                Some(message) => Next::Send(message),
+                None => Next::Nothing,
+            };
+        }
+        if self.sent >= log.position || self.len_on_way >= len_max {
+            return Next::Nothing;
+        }
+        let Some(batch) = log.history.after(self.sent) else { return Next::Snapshot };
+        self.sent = batch.last();
+        self.len_on_way += batch.facts.len();
+        self.on_way.push_back((batch.last(), batch.facts.len()));
+        Next::Send(Message::Facts {
+            log: log.node.clone(),
+            first: batch.first,
+            count: batch.count,
+            facts: batch.facts,
+        })
+    }
+}
+
+/// What a feed wants.
+#[derive(Debug)]
+pub(crate) enum Next {
+    Send(Message),
+    /// The recent facts do not reach back far enough: it takes a snapshot.
+    Snapshot,
+    Nothing,
+}
+
+fn next_piece(transfer: &mut Transfer, log: &Log, window: u32) -> Option<Message> {
+    if transfer.next >= transfer.got.saturating_add(window) {
+        return None;
+    }
+    let snapshot = &transfer.snapshot;
+    let (count, facts) = snapshot.chunks.get(transfer.next as usize)?.clone();
+    let index = transfer.next;
+    transfer.next += 1;
+    Some(Message::Chunk {
+        log: log.node.clone(),
+        position: snapshot.position,
+        digest: snapshot.digest,
+        index,
+        of: snapshot.chunks.len() as u32,
+        count,
+        facts,
+    })
+}

@@ -1,0 +1,228 @@
+//! What all logs together say about one name. Everything here is a pure function of the entries
+//! and of who lives.
+
+use crate::log::{LogId, Logs, Standing};
+use crate::{At, Claim, State};
+use swarm_base::{NodeId, Pid, Token};
+
+/// What one log says about a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// The node claims it.
+    Claim(Claim),
+    /// A pointer: the node gave it to another, whose claim has this token.
+    Gone { claim: Claim, to: NodeId, token: Token },
+    /// A tombstone: the node ended the claim with this token, for good.
+    Stopped(Token),
+}
+
+impl Entry {
+    pub(crate) fn token(&self) -> Token {
+        match self {
+            Self::Claim(claim) => claim.token,
+            Self::Gone { token, .. } | Self::Stopped(token) => *token,
+        }
+    }
+
+    /// The order of entries that are not live claims. A claim outranks the pointer to it, and its
+    /// end outranks the claim.
+    pub(crate) fn rank(&self) -> (Token, u8) {
+        match self {
+            Self::Gone { token, .. } => (*token, 0),
+            Self::Claim(claim) => (claim.token, 1),
+            Self::Stopped(token) => (*token, 2),
+        }
+    }
+
+    /// The claim that a restart would start from.
+    pub(crate) fn claim(&self) -> Option<&Claim> {
+        match self {
+            Self::Claim(claim) | Self::Gone { claim, .. } => Some(claim),
+            Self::Stopped(_) => None,
+        }
+    }
+}
+
+/// The order in which live claims win: by the claims alone, so that every node agrees whatever
+/// its ring or its clock says. Tokens differ between claims; the pid decides between claims of a
+/// node that broke that rule.
+pub(crate) fn pick(claim: &Claim) -> (Token, Option<Pid>) {
+    (claim.token, claim.pid())
+}
+
+/// Who has a name, as far as this node knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolution<'a> {
+    /// Nobody.
+    Free,
+    /// The live claim that wins.
+    Held {
+        /// The node whose claim it is.
+        node: &'a NodeId,
+        /// The claim.
+        claim: &'a Claim,
+    },
+    /// No live node claims it, and it is to be started again: its node is dead, or gave it to a
+    /// node that died before anybody here saw its claim. Never a claim without a spec.
+    Orphan {
+        /// The node whose claim it was.
+        node: &'a NodeId,
+        /// The claim to start from. The new one's epoch is one above
+        /// [`epoch`](crate::Registry::epoch), which can be above this claim's.
+        claim: &'a Claim,
+    },
+    /// A node gave it to a live node, whose claim has not arrived here. Neither free nor to be
+    /// started: the claim arrives, or its node dies and the name is an orphan.
+    Pending {
+        /// The node that has it, or had it last.
+        to: &'a NodeId,
+    },
+}
+
+/// All entries of one name, at most one per log.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Record(Vec<(LogId, Entry)>);
+
+impl Record {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn of(&self, log: LogId) -> Option<&Entry> {
+        self.0.iter().find(|(id, _)| *id == log).map(|(_, entry)| entry)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &(LogId, Entry)> {
+        self.0.iter()
+    }
+
+    /// Sets or removes what `log` says, and returns what it said.
+    pub(crate) fn put(&mut self, log: LogId, entry: Option<Entry>) -> Option<Entry> {
+        match (self.0.iter().position(|(id, _)| *id == log), entry) {
+            (Some(idx), Some(entry)) => Some(std::mem::replace(&mut self.0[idx].1, entry)),
+            (Some(idx), None) => Some(self.0.swap_remove(idx).1),
+            (None, Some(entry)) => {
+                // One entry is the rule: the vector's own first growth would reserve four.
+                if self.0.is_empty() {
+                    self.0.reserve_exact(1);
+                }
+                self.0.push((log, entry));
+                None
+            }
+            (None, None) => None,
+        }
+    }
+
+    /// Live claims always count, and the highest of them wins. Only where there is none, the
+    /// highest entry of any log decides.
+    pub(crate) fn resolve<'a>(&'a self, logs: &'a Logs) -> Resolution<'a> {
+        match self.decide(logs) {
+            Decision::Free => Resolution::Free,
+            Decision::Held(log, claim) => Resolution::Held { node: &logs[log].node, claim },
+            Decision::Orphan(log, claim) => Resolution::Orphan { node: &logs[log].node, claim },
+            Decision::Pending(to) => Resolution::Pending { to },
+        }
+    }
+
+    /// The name in a few words, to tell whether something changed.
+    pub(crate) fn summary(&self, logs: &Logs) -> Summary {
+        let (state, log, claim) = match self.decide(logs) {
+            Decision::Free => (State::Free, None, None),
+            Decision::Held(log, claim) => (State::Held, Some(log), Some(claim)),
+            Decision::Orphan(log, claim) => (State::Orphan, Some(log), Some(claim)),
+            Decision::Pending(_) => (State::Pending, None, None),
+        };
+        let (at, pid, moving) = match claim.map(|claim| &claim.at) {
+            None => (0, None, None),
+            Some(At::Starting) => (1, None, None),
+            Some(At::Running(pid)) => (2, Some(*pid), None),
+            Some(At::Moving { pid, id, .. }) => (3, Some(*pid), Some(*id)),
+            Some(At::Waiting) => (4, None, None),
+        };
+        let token = claim.map_or_else(Token::default, |claim| claim.token);
+        let top = self.0.iter().map(|(_, entry)| entry.token()).max().unwrap_or_default();
+        let n_live = self.0.iter().filter(|(log, entry)| is_live_claim(logs, *log, entry)).count();
+        Summary { state, log, token, at, pid, moving, top, n_live }
+    }
+
+    fn decide<'a>(&'a self, logs: &Logs) -> Decision<'a> {
+        let mut live: Option<(LogId, &Claim)> = None;
+        let mut highest: Option<&(LogId, Entry)> = None;
+        for held in &self.0 {
+            let (log, entry) = held;
+            match (logs[*log].standing, entry) {
+                (Standing::Unseen, _) => {}
+                (Standing::Live, Entry::Claim(claim)) => {
+                    if live.is_none_or(|(_, best)| pick(best) < pick(claim)) {
+                        live = Some((*log, claim));
+                    }
+                }
+                _ => {
+                    if highest.is_none_or(|(_, best)| best.rank() < entry.rank()) {
+                        highest = Some(held);
+                    }
+                }
+            }
+        }
+        if let Some((log, claim)) = live {
+            return Decision::Held(log, claim);
+        }
+        match highest {
+            None | Some((_, Entry::Stopped(_))) => Decision::Free,
+            Some((_, Entry::Gone { to, .. })) if logs.standing(to) == Some(Standing::Live) => {
+                Decision::Pending(to)
+            }
+            Some((log, Entry::Claim(claim) | Entry::Gone { claim, .. })) => match claim.spec {
+                Some(_) => Decision::Orphan(*log, claim),
+                None => Decision::Free,
+            },
+        }
+    }
+}
+
+fn is_live_claim(logs: &Logs, log: LogId, entry: &Entry) -> bool {
+    matches!(entry, Entry::Claim(_)) && logs[log].standing == Standing::Live
+}
+
+enum Decision<'a> {
+    Free,
+    Held(LogId, &'a Claim),
+    Orphan(LogId, &'a Claim),
+    Pending(&'a NodeId),
+}
+
+/// A name in a few words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Summary {
+    pub(crate) state: State,
+    log: Option<LogId>,
+    pub(crate) token: Token,
+    at: u8,
+    pid: Option<Pid>,
+    moving: Option<u64>,
+    top: Token,
+    pub(crate) n_live: usize,
+}
+
+impl Summary {
+    pub(crate) const FREE: Self = Self {
+        state: State::Free,
+        log: None,
+        token: Token::new(0, swarm_base::Boot { millis: 0, random: 0 }),
+        at: 0,
+        pid: None,
+        moving: None,
+        top: Token::new(0, swarm_base::Boot { millis: 0, random: 0 }),
+        n_live: 0,
+    };
+
+    /// The process that a lookup gives.
+    pub(crate) fn found(&self) -> Option<Pid> {
+        self.pid.filter(|_| self.state == State::Held)
+    }
+
+    /// The log whose claim counts.
+    pub(crate) const fn log(&self) -> Option<LogId> {
+        self.log
+    }
+}

@@ -1,0 +1,269 @@
+//! Letting go: of closed logs that nobody needs any more, and of tombstones and pointers.
+//!
+//! A closed log is *settled* once every live member holds all of it and each of its claims is
+//! beaten by another log's entry (ownership, R4). What is buried stays known for a day, so that
+//! a late copy of it is not taken for news.
+//!
+//! A tombstone or a pointer goes when no log is left that it outranks, respectively when the
+//! claim that it points to has been seen. Both must be so on every live member: the positions of
+//! all logs are noted when it is so here, and once every member has reached them, the writer
+//! says [`Settled`](crate::Why::Settled) in its own log.
+
+use crate::log::{LogId, OWN, Standing};
+use crate::message::{Held, Mark};
+use crate::peer::Peer;
+use crate::record::Entry;
+use crate::{Fact, Registry, Why};
+use std::collections::BTreeMap;
+use swarm_base::{Instant, Name, NodeId, Token};
+
+/// The most boots that are remembered as buried; the one that would be forgotten first goes.
+const BURIED_MAX: usize = 65_536;
+
+/// The most names that are settled at once.
+const ENDS_MAX: usize = 4_096;
+
+/// What is about to be let go, and what has been.
+#[derive(Debug, Default)]
+pub(crate) struct Settling {
+    buried: BTreeMap<NodeId, Buried>,
+    /// Closed logs that a peer has buried, and how far other logs must be applied here before
+    /// this node does the same: until then they can be what a name starts from.
+    awaited: BTreeMap<NodeId, Vec<(NodeId, u64)>>,
+    barrier: Option<Barrier>,
+    /// Whether some member may hold a closed log.
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Buried {
+    position: u64,
+    digest: u64,
+    until: Instant,
+}
+
+/// Ends that every member will have no use for, once it has reached these positions.
+#[derive(Debug)]
+struct Barrier {
+    positions: Vec<(NodeId, u64)>,
+    ends: Vec<(Name, Token)>,
+}
+
+impl Settling {
+    pub(crate) fn is_buried(&self, log: &NodeId) -> bool {
+        self.buried.contains_key(log)
+    }
+
+    pub(crate) fn buried_mark(&self, log: &NodeId) -> Option<Mark> {
+        let Buried { position, digest, .. } = *self.buried.get(log)?;
+        Some(Mark { log: log.clone(), position, digest, state: Held::Buried })
+    }
+
+    /// The log is of use again.
+    pub(crate) fn unearth(&mut self, log: &NodeId) {
+        self.buried.remove(log);
+        self.awaited.remove(log);
+    }
+
+    pub(crate) fn awaits_burial(&self) -> bool {
+        !self.awaited.is_empty()
+    }
+
+    pub(crate) fn closed_somewhere(&mut self) {
+        self.closed = true;
+    }
+
+    pub(crate) fn n_buried(&self) -> usize {
+        self.buried.len()
+    }
+
+    fn bury(&mut self, mark: Mark, until: Instant) {
+        self.awaited.remove(&mark.log);
+        let Mark { log, position, digest, .. } = mark;
+        self.buried.insert(log, Buried { position, digest, until });
+        while self.buried.len() > BURIED_MAX {
+            let first = self.buried.iter().min_by_key(|(_, buried)| buried.until);
+            let Some(first) = first.map(|(log, _)| log.clone()) else { break };
+            self.buried.remove(&first);
+        }
+    }
+}
+
+impl Registry {
+    /// Lets go of what no live member needs.
+    pub(crate) fn settle(&mut self, now: Instant) {
+        self.settling.buried.retain(|_, buried| buried.until > now);
+        self.settle_awaited(now);
+        let closed: Vec<LogId> = self
+            .replica
+            .logs
+            .iter()
+            .filter(|(_, log)| log.standing == Standing::Closed)
+            .map(|(id, _)| id)
+            .collect();
+        for id in closed {
+            if self.is_held_by_all(id) && self.is_settled(id) {
+                self.bury(now, id);
+            }
+        }
+        self.settling.closed =
+            self.replica.logs.iter().any(|(_, log)| log.standing == Standing::Closed)
+                || self.peers.values().any(lists_closed);
+        self.pass_barrier();
+        self.set_barrier();
+    }
+
+    /// Buries closed logs that a peer has buried, as far as the other logs have been applied.
+    pub(crate) fn settle_awaited(&mut self, now: Instant) {
+        let ready: Vec<NodeId> = self
+            .settling
+            .awaited
+            .iter()
+            .filter(|(_, needs)| {
+                needs.iter().all(|(log, position)| self.has_reached(log, *position))
+            })
+            .map(|(log, _)| log.clone())
+            .collect();
+        for log in ready {
+            self.settling.awaited.remove(&log);
+            if let Some(id) = self.log_id(&log)
+                && self.replica.logs[id].standing == Standing::Closed
+            {
+                self.bury(now, id);
+            }
+        }
+    }
+
+    /// `from` has buried `log`: so will this node, when it has seen all that `from` had.
+    pub(crate) fn await_burial(&mut self, from: &NodeId, log: &NodeId) {
+        let Some(peer) = self.peers.get(from) else { return };
+        // Its list comes first on every session; without it there is nothing to wait for yet.
+        if !peer.listed || self.settling.awaited.contains_key(log) {
+            return;
+        }
+        let needs = peer.held.values().filter(|mark| mark.state != Held::Buried);
+        let needs = needs.map(|mark| (mark.log.clone(), mark.position)).collect();
+        self.settling.awaited.insert(log.clone(), needs);
+    }
+
+    /// Whether the end of a claim of this node must leave a tombstone: another log can have an
+    /// entry for the name, now or when a late copy of it arrives.
+    pub(crate) fn needs_tombstone(&self, name: &Name, token: Token) -> bool {
+        // Above the first epoch the claim took the place of another, and a pointer to it may be
+        // on its way.
+        self.settling.closed
+            || token.epoch > 1
+            || self
+                .replica
+                .names
+                .get(name)
+                .is_some_and(|record| record.iter().any(|(log, _)| *log != OWN))
+    }
+
+    fn bury(&mut self, now: Instant, id: LogId) {
+        let mark = self.replica.logs[id].mark();
+        for peer in self.peers.values_mut() {
+            peer.feeds.remove(&id);
+            peer.acks.remove(&id);
+        }
+        self.replica.remove(id);
+        self.settling.bury(mark, now + self.config.buried_keep);
+    }
+
+    fn has_reached(&self, log: &NodeId, position: u64) -> bool {
+        self.replica.logs.of(log).is_none_or(|log| log.position >= position)
+    }
+
+    /// The peers that stand for the live members, or none where one of them has no session: what
+    /// it holds is not known then.
+    fn live_peers(&self) -> Option<Vec<&Peer>> {
+        let live = self
+            .replica
+            .logs
+            .iter()
+            .filter(|(id, log)| *id != OWN && log.standing == Standing::Live);
+        live.map(|(_, log)| self.peers.get(&log.node)).collect()
+    }
+
+    /// Whether every live member has said that it holds the closed log as it is here.
+    fn is_held_by_all(&self, id: LogId) -> bool {
+        let mark = self.replica.logs[id].mark();
+        self.live_peers().is_some_and(|peers| {
+            peers.iter().all(|peer| {
+                peer.held.get(&mark.log).is_some_and(|held| {
+                    *held == mark || (held.state == Held::Buried && held.position >= mark.position)
+                })
+            })
+        })
+    }
+
+    /// Whether nothing of a closed log is needed: what could be started from it is beaten, and
+    /// what beats others has nothing left to beat.
+    fn is_settled(&self, id: LogId) -> bool {
+        self.replica.logs[id].names.keys().all(|name| self.is_spent(id, name))
+    }
+
+    fn is_spent(&self, id: LogId, name: &Name) -> bool {
+        let Some(record) = self.replica.names.get(name) else { return true };
+        let Some(entry) = record.of(id) else { return true };
+        let mut others = record
+            .iter()
+            .filter(|(log, _)| *log != id && self.replica.logs[*log].standing != Standing::Unseen);
+        if entry.claim().is_some_and(|claim| claim.spec.is_some()) {
+            others.any(|(_, other)| other.rank() > entry.rank())
+        } else {
+            !others.any(|(_, other)| other.rank() < entry.rank())
+        }
+    }
+
+    /// What the settled ends of this node's log wait for.
+    fn set_barrier(&mut self) {
+        if self.settling.barrier.is_some() {
+            return;
+        }
+        let remains = self.replica.own_remains.iter();
+        let spent = remains.filter(|name| self.may_end(name)).take(ENDS_MAX);
+        let ends: Vec<(Name, Token)> = spent
+            .filter_map(|name| Some((name.clone(), self.replica.entry(OWN, name)?.token())))
+            .collect();
+        if ends.is_empty() {
+            return;
+        }
+        let logs = self.replica.logs.iter().map(|(_, log)| (log.node.clone(), log.position));
+        self.settling.barrier = Some(Barrier { positions: logs.collect(), ends });
+    }
+
+    /// Ends what no member needs, if every member has reached the barrier.
+    fn pass_barrier(&mut self) {
+        let Some(Barrier { positions, .. }) = &self.settling.barrier else { return };
+        let Some(peers) = self.live_peers() else { return };
+        let held = positions.iter().filter(|(log, _)| self.log_id(log).is_some());
+        let reached = held.into_iter().all(|(log, position)| {
+            peers.iter().all(|peer| peer.held.get(log).is_some_and(|m| m.position >= *position))
+        });
+        if !reached {
+            return;
+        }
+        let Some(barrier) = self.settling.barrier.take() else { return };
+        let still = barrier.ends.into_iter().filter(|(name, token)| {
+            self.may_end(name)
+                && self.replica.entry(OWN, name).is_some_and(|entry| entry.token() == *token)
+        });
+        let facts: Vec<Fact> =
+            still.map(|(name, token)| Fact::Ended { name, token, why: Why::Settled }).collect();
+        self.write(&facts);
+    }
+
+    /// Whether a tombstone or a pointer of this node is of no more use here.
+    fn may_end(&self, name: &Name) -> bool {
+        match self.replica.entry(OWN, name) {
+            Some(Entry::Stopped(_)) => !self.settling.closed && self.is_spent(OWN, name),
+            Some(Entry::Gone { .. }) => self.is_spent(OWN, name),
+            Some(Entry::Claim(_)) | None => false,
+        }
+    }
+}
+
+fn lists_closed(peer: &Peer) -> bool {
+    peer.held.values().any(|mark| mark.state == Held::Closed)
+}

@@ -1,0 +1,313 @@
+//! Replication: who is sent what, what is taken from whom, and how gaps are found and filled.
+//!
+//! A writer pushes its own log to every peer with a session, behind the position that the peer's
+//! first compare told. All other logs are pulled: whoever holds less of a log asks whoever said
+//! that it holds more. That is allowed where the log's own writer cannot send it: it is dead
+//! (ownership, R1), or the session with it is down (ownership, consequence 3).
+
+use crate::encoding::{self, FACT_LEN_MAX};
+use crate::history::{BATCH_FACTS_MAX, BATCH_LEN_MAX, Batch, Bounds};
+use crate::log::{Asked, LogId, OWN, Standing};
+use crate::peer::{Feed, Next};
+use crate::snapshot::{Added, Assembly, CHUNKS_MAX, Snapshot};
+use crate::{Encoded, Event, Message, Registry, Rejection};
+use std::sync::Arc;
+use swarm_base::{Instant, NodeId};
+
+/// Positions end here: far above what a log reaches, and no sum of two overflows.
+const POSITION_MAX: u64 = u64::MAX / 4;
+
+/// What is kept of another node's log, to pass its end on when the node dies.
+const OTHERS: Bounds = Bounds { facts: 4_096, len: 1024 * 1024 };
+
+/// An acknowledgement goes at once when it is for this many bytes.
+const ACK_LEN: usize = 256 * 1024;
+
+/// The head of a piece of a snapshot.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head {
+    pub(crate) position: u64,
+    pub(crate) digest: u64,
+    pub(crate) index: u32,
+    pub(crate) of: u32,
+    pub(crate) count: u32,
+}
+
+impl Registry {
+    /// A run of somebody's log arrived.
+    pub(crate) fn take_facts(
+        &mut self,
+        now: Instant,
+        from: &NodeId,
+        log: &NodeId,
+        first: u64,
+        facts: (u32, Encoded),
+    ) {
+        let (count, facts) = facts;
+        let id = match self.takes(from, log) {
+            Ok(id) => id,
+            Err(why) => return self.reject(why),
+        };
+        if count == 0 || count > BATCH_FACTS_MAX || facts.len() > BATCH_LEN_MAX {
+            return self.reject(Rejection::TooLarge);
+        }
+        if first == 0 || first > POSITION_MAX {
+            return self.reject(Rejection::Position);
+        }
+        let (last, held) = (first + u64::from(count) - 1, self.replica.logs[id].position);
+        if last <= held {
+            return self.acknowledge(now, from, id, facts.len());
+        }
+        if first > held + 1 {
+            return self.ask(now, from, id, last);
+        }
+        let Some(split) = encoding::split(&facts, count) else {
+            return self.reject(Rejection::Malformed);
+        };
+        let (known, news) = split.split_at((held + 1 - first) as usize);
+        let known_len: usize = known.iter().map(|fact| encoding::len(fact)).sum();
+        for fact in news {
+            self.take_fact(id, fact);
+        }
+        let whole = known.is_empty();
+        let rest = if whole { facts.clone() } else { Encoded::new(&facts[known_len..]) };
+        let log = &mut self.replica.logs[id];
+        log.position = last;
+        let (first, count) = (held + 1, news.len() as u32);
+        log.history.push(Batch { first, count, facts: rest, digest: log.digest }, OTHERS);
+        self.advanced(now, id);
+        self.acknowledge(now, from, id, facts.len());
+    }
+
+    /// A piece of a snapshot arrived.
+    pub(crate) fn take_chunk(
+        &mut self,
+        now: Instant,
+        from: &NodeId,
+        log: &NodeId,
+        head: Head,
+        facts: Encoded,
+    ) {
+        let id = match self.takes(from, log) {
+            Ok(id) => id,
+            Err(why) => return self.reject(why),
+        };
+        let Head { position, digest, index, of, count } = head;
+        if of > CHUNKS_MAX || index >= of || facts.len() > BATCH_LEN_MAX.max(FACT_LEN_MAX) {
+            return self.reject(Rejection::TooLarge);
+        }
+        if position > POSITION_MAX {
+            return self.reject(Rejection::Position);
+        }
+        let got = Message::Got { log: log.clone(), position, pieces: index + 1 };
+        let len_max = self.config.snapshot_len_max;
+        let of_log = &mut self.replica.logs[id];
+        if position <= of_log.position {
+            // Overtaken, for example by the writer itself: the sender is let finish.
+            of_log.assembly = None;
+            return self.send(from, got);
+        }
+        if index == 0 {
+            of_log.assembly = Some(Assembly::new(from.clone(), position, digest, of));
+        }
+        let added = match &mut of_log.assembly {
+            Some(a) if (&a.from, a.position, a.digest, a.of) == (from, position, digest, of) => {
+                a.add(index, count, facts, len_max)
+            }
+            _ => Added::Refused,
+        };
+        match added {
+            Added::Refused => {
+                of_log.assembly = None;
+                self.reject(Rejection::Snapshot);
+            }
+            Added::More => {
+                if let Some(asked) = &mut of_log.asked {
+                    asked.until = now + self.config.ask_timeout;
+                }
+                self.send(from, got);
+            }
+            Added::Complete => {
+                self.take_snapshot(now, id);
+                self.send(from, got);
+            }
+        }
+    }
+
+    /// A peer told how far it has applied what it was sent.
+    pub(crate) fn take_ack(&mut self, from: &NodeId, log: &NodeId, position: u64) {
+        if let Some(feed) = self.feed(from, log) {
+            feed.acknowledge(position);
+            self.unsent = true;
+        }
+    }
+
+    /// A peer has taken in pieces of a snapshot.
+    pub(crate) fn take_got(&mut self, from: &NodeId, log: &NodeId, position: u64, pieces: u32) {
+        if let Some(feed) = self.feed(from, log) {
+            feed.got(position, pieces);
+            self.unsent = true;
+        }
+    }
+
+    /// A peer wants what follows a position.
+    pub(crate) fn take_ask(&mut self, from: &NodeId, log: &NodeId, after: u64) {
+        let Some(id) = self.log_id(log) else { return };
+        if after < self.replica.logs[id].position
+            && let Some(peer) = self.peers.get_mut(from)
+        {
+            peer.feeds.insert(id, Feed::new(after));
+            self.unsent = true;
+        }
+    }
+
+    /// Asks `peer` for what follows the position of a log, up to `upto` at least, unless an
+    /// answer is being waited for.
+    pub(crate) fn ask(&mut self, now: Instant, peer: &NodeId, id: LogId, upto: u64) {
+        let log = &mut self.replica.logs[id];
+        if log.asked.as_ref().is_some_and(|asked| asked.until > now) {
+            return;
+        }
+        let until = now + self.config.ask_timeout;
+        log.asked = Some(Asked { peer: peer.clone(), until, upto });
+        let message = Message::Ask { log: log.node.clone(), after: log.position };
+        self.send(peer, message);
+    }
+
+    /// Whether `from` may send facts of a log.
+    pub(crate) fn may_send(&self, from: &NodeId, id: LogId) -> bool {
+        let log = &self.replica.logs[id];
+        log.node == *from || log.standing == Standing::Closed || !self.peers.contains_key(&log.node)
+    }
+
+    /// Sends every acknowledgement that is due.
+    pub(crate) fn acknowledge_all(&mut self) {
+        self.ack_at = None;
+        for (node, peer) in &mut self.peers {
+            for id in std::mem::take(&mut peer.acks).into_keys() {
+                let log = &self.replica.logs[id];
+                let message = Message::Ack { log: log.node.clone(), position: log.position };
+                let to = node.clone();
+                self.outputs.push_back(swarm_base::Output::Send { to, message });
+            }
+        }
+    }
+
+    /// Puts among the outputs what the peers are due, within what may be on its way to each.
+    pub(crate) fn pump(&mut self) {
+        self.unsent = false;
+        let own = &self.replica.logs[OWN];
+        if let Some(batch) = self.writer.seal(own.position, own.digest) {
+            let bounds = self.own_bounds();
+            self.replica.logs[OWN].history.push(batch, bounds);
+        }
+        let (len_max, window) = (self.config.feed_len_max, self.config.snapshot_window);
+        for (node, peer) in &mut self.peers {
+            for (id, feed) in &mut peer.feeds {
+                loop {
+                    match feed.next(&self.replica.logs[*id], len_max, window) {
+                        Next::Nothing => break,
+                        Next::Send(message) => {
+                            let to = node.clone();
+                            self.outputs.push_back(swarm_base::Output::Send { to, message });
+                        }
+                        Next::Snapshot => feed.begin(snapshot_of(&mut self.replica, *id)),
+                    }
+                }
+            }
+            let logs = &self.replica.logs;
+            peer.feeds.retain(|id, feed| *id == OWN || !feed.has_sent(logs[*id].position));
+        }
+    }
+
+    /// The log of a message, where the sender may send it.
+    fn takes(&self, from: &NodeId, log: &NodeId) -> Result<LogId, Rejection> {
+        if *log == self.me {
+            return Err(Rejection::OwnLog);
+        }
+        let id = self.log_id(log).ok_or(Rejection::UnknownLog)?;
+        if self.may_send(from, id) { Ok(id) } else { Err(Rejection::NotTheWriter) }
+    }
+
+    fn feed(&mut self, peer: &NodeId, log: &NodeId) -> Option<&mut Feed> {
+        let id = self.log_id(log)?;
+        self.peers.get_mut(peer)?.feeds.get_mut(&id)
+    }
+
+    fn take_fact(&mut self, id: LogId, bytes: &[u8]) {
+        let log = &mut self.replica.logs[id];
+        log.digest = encoding::extend(log.digest, bytes);
+        let boot = log.node.boot;
+        // What cannot be read or is about another node's process still is a position: all nodes
+        // that pass it over stay in step.
+        match encoding::read(bytes) {
+            None => self.reject(Rejection::Unreadable),
+            Some(fact) if fact.pid().is_some_and(|pid| pid.boot != boot) => {
+                self.reject(Rejection::ForeignPid);
+            }
+            Some(fact) => self.replica.apply(id, fact),
+        }
+    }
+
+    fn take_snapshot(&mut self, now: Instant, id: LogId) {
+        let Some(assembly) = self.replica.logs[id].assembly.take() else { return };
+        let Some((mut facts, n_unread)) = assembly.facts() else {
+            return self.reject(Rejection::Malformed);
+        };
+        if n_unread > 0 {
+            *self.rejected.entry(Rejection::Unreadable).or_default() += n_unread;
+        }
+        let boot = self.replica.logs[id].node.boot;
+        facts.retain(|fact| fact.pid().is_none_or(|pid| pid.boot == boot));
+        self.replica.replace(id, facts);
+        let log = &mut self.replica.logs[id];
+        (log.position, log.digest) = (assembly.position, assembly.digest);
+        log.history.clear();
+        log.snapshot = None;
+        self.advanced(now, id);
+    }
+
+    /// A log has more facts now.
+    fn advanced(&mut self, now: Instant, id: LogId) {
+        let log = &mut self.replica.logs[id];
+        if let Some(asked) = &mut log.asked {
+            asked.until = now + self.config.ask_timeout;
+            if asked.upto <= log.position {
+                log.asked = None;
+            }
+        }
+        let (log, position) = (log.node.clone(), log.position);
+        self.replica.events.push_back(Event::Applied { log, position });
+        // A peer that asked for this log is sent what it did not reach when it asked.
+        self.unsent = true;
+    }
+
+    /// An acknowledgement is due: soon, or at once where it is for much.
+    fn acknowledge(&mut self, now: Instant, to: &NodeId, id: LogId, len: usize) {
+        let Some(peer) = self.peers.get_mut(to) else { return };
+        let due = peer.acks.entry(id).or_default();
+        *due += len;
+        if *due >= ACK_LEN {
+            peer.acks.remove(&id);
+            let log = &self.replica.logs[id];
+            let message = Message::Ack { log: log.node.clone(), position: log.position };
+            return self.send(to, message);
+        }
+        let at = now + self.config.ack_delay;
+        self.ack_at = Some(self.ack_at.map_or(at, |due| due.min(at)));
+    }
+}
+
+/// The snapshot of a log, from the last one where the recent facts can lead on from there.
+fn snapshot_of(replica: &mut crate::replica::Replica, id: LogId) -> Arc<Snapshot> {
+    let log = &replica.logs[id];
+    if let Some(snapshot) = &log.snapshot
+        && (snapshot.position == log.position || log.history.covers(snapshot.position))
+    {
+        return snapshot.clone();
+    }
+    let (position, digest) = (log.position, log.digest);
+    let snapshot = Arc::new(Snapshot::new(position, digest, replica.state_of(id)));
+    replica.logs[id].snapshot = Some(snapshot.clone());
+    snapshot
+}
