@@ -81,6 +81,27 @@ proptest! {
     }
 
     #[test]
+    fn a_node_that_is_added_again_takes_its_new_weight(
+        mut nodes in nodes(1..12),
+        changing in any::<prop::sample::Index>(),
+        weight in weight(),
+        names in names(),
+    ) {
+        let changing = changing.get(&nodes.keys().cloned().collect::<Vec<_>>()).clone();
+        let before = nodes.clone();
+        nodes.insert(changing.clone(), weight);
+        both(|empty| {
+            let mut changed = filled(empty, &before);
+            changed.add(changing.clone(), weight);
+            let fresh = filled(empty, &nodes);
+            for name in &names {
+                prop_assert_eq!(changed.owners(name, usize::MAX), fresh.owners(name, usize::MAX));
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
     fn only_the_names_of_a_node_that_leaves_move_and_to_their_second(
         nodes in nodes(2..12),
         leaving in any::<prop::sample::Index>(),
