@@ -248,4 +248,3 @@ pub(super) const PREFIX: usize = 4;
 const SPARE_MAX: usize = 4 * 1024 * 1024;
 /// What cannot wait may fill the queue up to this many times its limit.
 const RESERVED: usize = 8;
-
