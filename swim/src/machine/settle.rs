@@ -1,0 +1,276 @@
+//! What a merge brings about: the only place where a change of the table becomes events, timers
+//! and packets.
+
+use super::{Sender, Swim};
+use crate::suspicion::{Confirmation, Suspicion};
+use crate::table::Merge;
+use crate::wire::{Claim, Message, Update};
+use crate::{Event, Failure, Member, State};
+use std::collections::BTreeSet;
+use swarm_base::{Instant, NodeId, NodeName};
+
+impl Swim {
+    /// Merges what `sender` states, and tells it what it got wrong.
+    pub(super) fn handle_updates(&mut self, now: Instant, sender: &Sender, updates: &[Update]) {
+        let mut outdated = BTreeSet::new();
+        for update in updates {
+            if self.settle(now, Some(sender), update) == Merge::Stale && self.is_worth(update) {
+                outdated.insert(update.id.name.clone());
+                self.tell_the_buried(now, update);
+            }
+        }
+        if !outdated.is_empty() && self.may_correct(now, &sender.id.name) {
+            let corrections: Vec<Update> =
+                outdated.iter().filter_map(|name| self.held(name)).collect();
+            self.counters.corrections += 1;
+            self.send(sender.from, &sender.id, &Message::Gossip, &corrections);
+        }
+    }
+
+    /// Tells a former life of a node, or one whose name has a newer holder, what replaced it.
+    pub(super) fn correct_sender(&mut self, now: Instant, sender: &Sender) {
+        if self.may_correct(now, &sender.id.name)
+            && let Some(held) = self.held(&sender.id.name)
+        {
+            self.counters.corrections += 1;
+            self.send_bare(sender.from, sender.id.boot, &Message::Gossip, &[held]);
+        }
+    }
+
+    /// After a packet of somebody who is not in the table, or dead there: finds together.
+    pub(super) fn meet(&mut self, now: Instant, sender: &Sender) {
+        match self.table.member(&sender.id).map(|member| member.state) {
+            Some(State::Alive | State::Suspect | State::Left) => {}
+            Some(State::Dead) => {
+                // At most one such answer per peer and tick: two that think each other dead
+                // must not flood each other (foca#25).
+                if self.may_correct(now, &sender.id.name) {
+                    self.counters.corrections += 1;
+                    self.send(sender.from, &sender.id, &Message::Gossip, &[]);
+                }
+            }
+            None => self.start_sync(now, sender),
+        }
+    }
+
+    /// Merges `update` and brings about what follows from it. `sender` is who stated it, where
+    /// that was not this node itself.
+    pub(super) fn settle(
+        &mut self,
+        now: Instant,
+        sender: Option<&Sender>,
+        update: &Update,
+    ) -> Merge {
+        if self.is_self(&update.id.name) {
+            return self.settle_self(now, sender, update);
+        }
+        let merge = self.table.merge(now, update);
+        let (id, name) = (update.id.clone(), &update.id.name);
+        match &merge {
+            Merge::Stale | Merge::Nothing | Merge::Remembered => return merge,
+            Merge::Overflow => {
+                self.counters.overflow += 1;
+                return merge;
+            }
+            Merge::Joined => self.welcome(name),
+            Merge::Replaced(old) => {
+                self.part(Event::Failed { node: old.clone(), why: Failure::Superseded });
+                self.welcome(name);
+            }
+            Merge::Superseded(old) => {
+                self.part(Event::Failed { node: old.clone(), why: Failure::Superseded });
+            }
+            Merge::Updated => self.event_of(name, Event::Updated),
+            Merge::Refuted | Merge::RefutedAndUpdated => {
+                self.suspicions.remove(name);
+                self.news.retract(name);
+                self.event(Event::Refuted { node: id });
+                if merge == Merge::RefutedAndUpdated {
+                    self.event_of(name, Event::Updated);
+                }
+            }
+            Merge::Suspected => {
+                self.handle_suspected(now, update);
+                if let Claim::Suspect { by } = &update.claim {
+                    self.event(Event::Suspected { node: id, by: by.clone() });
+                }
+            }
+            Merge::Confirmed => {
+                if !self.handle_confirmed(update) {
+                    return merge;
+                }
+            }
+            Merge::Resuspected => {
+                self.suspicions.remove(name);
+                self.handle_suspected(now, update);
+            }
+            Merge::Accused => {
+                self.handle_accused(now, sender, &id);
+                // Not passed on: it is a doubt, until this node's own timer says more.
+                return merge;
+            }
+            Merge::Left => self.part(Event::Left { node: id }),
+            Merge::Refreshed | Merge::Settled => {}
+        }
+        self.spread(now, update.clone());
+        merge
+    }
+
+    /// The suspicion's time is up.
+    pub(super) fn bury(&mut self, now: Instant, name: &NodeName) {
+        let Some(member) = self.table.bury(now, name).cloned() else { return };
+        self.counters.deaths += 1;
+        self.part(Event::Failed { node: member.id, why: Failure::Timeout });
+        if let Some(statement) = self.held(name) {
+            self.spread(now, statement);
+        }
+    }
+
+    fn welcome(&mut self, name: &NodeName) {
+        self.suspicions.remove(name);
+        self.news.retract(name);
+        self.order.insert(&mut self.rng, name.clone());
+        self.event_of(name, Event::Joined);
+    }
+
+    /// Takes somebody out of everything that is for live members.
+    fn part(&mut self, event: Event) {
+        if let Event::Failed { node, .. } | Event::Left { node } = &event {
+            self.suspicions.remove(&node.name);
+            self.order.remove(&node.name);
+            self.news.retract(&node.name);
+            self.pulls.remove(node);
+        }
+        self.event(event);
+    }
+
+    fn event_of(&mut self, name: &NodeName, event: fn(Member) -> Event) {
+        if let Some(entry) = self.table.get(name) {
+            let member = entry.member.clone();
+            self.event(event(member));
+        }
+    }
+
+    fn handle_suspected(&mut self, now: Instant, update: &Update) {
+        let Claim::Suspect { by } = &update.claim else { return };
+        let suspicion = Suspicion::new(now, &self.config, self.table.n_live(), by.clone());
+        self.suspect(now, suspicion, &update.id.name);
+    }
+
+    /// Whether the confirmation is worth passing on: one that shortens the suspicion here
+    /// shortens it elsewhere.
+    fn handle_confirmed(&mut self, update: &Update) -> bool {
+        let Claim::Suspect { by } = &update.claim else { return false };
+        self.suspicions
+            .get_mut(&update.id.name)
+            .is_some_and(|suspicion| suspicion.confirm(by) == Confirmation::Shortened)
+    }
+
+    /// Others have given `id` up. That ends the wait for confirmations, not the accused's time.
+    fn handle_accused(&mut self, now: Instant, sender: Option<&Sender>, id: &NodeId) {
+        if let Some(suspicion) = self.suspicions.get_mut(&id.name) {
+            suspicion.shorten();
+            return;
+        }
+        let by = sender.map_or_else(|| self.me.clone(), |sender| sender.id.clone());
+        let mut suspicion = Suspicion::new(now, &self.config, self.table.n_live(), by.clone());
+        suspicion.shorten();
+        self.suspect(now, suspicion, &id.name);
+        self.event(Event::Suspected { node: id.clone(), by });
+    }
+
+    /// What is held of `name`, for others.
+    fn held(&self, name: &NodeName) -> Option<Update> {
+        let accuser = self.suspicions.get(name).map(Suspicion::accuser);
+        self.table.statement(name, accuser)
+    }
+
+    /// Whether whoever made this stale statement should hear what is held. That a suspect is
+    /// alive at the accused incarnation is no error, and the accusation is under way anyhow.
+    fn is_worth(&self, update: &Update) -> bool {
+        self.table.get(&update.id.name).is_some_and(|entry| {
+            entry.member.state != State::Suspect
+                || entry.member.incarnation > update.incarnation
+                || entry.member.id != update.id
+        })
+    }
+
+    /// Somebody holds a node to be alive that is dead here. The two beliefs meet where only the
+    /// node itself can decide: it is told, and refutes if it lives.
+    fn tell_the_buried(&mut self, now: Instant, update: &Update) {
+        let Some(member) = self.table.member(&update.id).cloned() else { return };
+        if member.state == State::Dead
+            && update.state() == State::Alive
+            && self.may_correct(now, &member.id.name)
+        {
+            self.counters.corrections += 1;
+            self.send(member.address, &member.id, &Message::Gossip, &[]);
+        }
+    }
+
+    /// At most one correction per peer and gossip interval.
+    fn may_correct(&mut self, now: Instant, peer: &NodeName) -> bool {
+        let interval = self.config.gossip_interval;
+        if self.corrected.get(peer).is_some_and(|last| now.since(*last) < interval) {
+            return false;
+        }
+        if self.corrected.len() >= CORRECTED_MAX {
+            self.corrected.retain(|_, last| now.since(*last) < interval);
+        }
+        if self.corrected.len() >= CORRECTED_MAX {
+            return false;
+        }
+        self.corrected.insert(peer.clone(), now);
+        true
+    }
+
+    /// A statement about this node's own name.
+    fn settle_self(&mut self, now: Instant, sender: Option<&Sender>, update: &Update) -> Merge {
+        if update.id.boot > self.me.boot {
+            self.handle_later_boot(update);
+            return Merge::Nothing;
+        }
+        let own = self.own();
+        if update.id.boot < self.me.boot || update.incarnation < own.incarnation {
+            return Merge::Stale;
+        }
+        if update.state() == own.state && update.incarnation == own.incarnation {
+            return Merge::Nothing;
+        }
+        if own.state == State::Left {
+            return Merge::Stale;
+        }
+        if update.incarnation > own.incarnation.saturating_add(1 << 20) {
+            self.counters.overflow += 1;
+            return Merge::Overflow;
+        }
+        self.refute(now, sender, update);
+        Merge::Nothing
+    }
+
+    /// Only the accused raises its incarnation (SWIM §4.2).
+    fn refute(&mut self, now: Instant, sender: Option<&Sender>, update: &Update) {
+        self.counters.refutations += 1;
+        let incarnation = update.incarnation.saturating_add(1);
+        let own = Member { incarnation, ..self.own().clone() };
+        self.table.set_own(now, own);
+        let statement = self.own_statement();
+        self.spread(now, statement.clone());
+        // To the accuser and to who told, too: by gossip alone it can come too late where links
+        // are bad one way (consul#746).
+        if let Some(sender) = sender {
+            let sender = sender.clone();
+            self.send(sender.from, &sender.id, &Message::Gossip, &[statement.clone()]);
+        }
+        if let Claim::Suspect { by } = &update.claim
+            && sender.is_none_or(|sender| sender.id != *by)
+            && let Some(accuser) = self.table.member(by).filter(|m| m.is_live()).cloned()
+        {
+            self.send(accuser.address, &accuser.id, &Message::Gossip, &[statement]);
+        }
+    }
+}
+
+/// How many peers' last corrections are remembered. Beyond that within one interval, nobody is
+/// corrected: the tables' hashes do it later.
+const CORRECTED_MAX: usize = 1024;

@@ -1,0 +1,381 @@
+//! Sealing: every packet is encrypted and authenticated, and nothing of it is believed before.
+//!
+//! A packet is a clear header, all of it associated data, then the sealed body and its tag:
+//!
+//! | Field | Bytes | |
+//! |---|---|---|
+//! | version | 1 | |
+//! | key id | 1 | selects the key, so that a packet of another key costs no decryption |
+//! | cluster | 8 | a hash of the cluster's name |
+//! | sender | 1 + n + 16 | length and name, boot |
+//! | receiver | 16 | its boot; zero where the sender does not know it |
+//! | counter | 8 | the nonce; counts from 1 for each boot of a sender |
+//!
+//! The key is derived from the cluster secret, the cluster's name, and the sender's name and boot,
+//! so a nonce never occurs twice under one key, across nodes and restarts, without any random
+//! draw. The receiver's boot keeps a packet for a former life from being replayed to a new one.
+
+use crate::keyring::Keyring;
+use crate::replay::Window;
+use std::collections::BTreeMap;
+use swarm_base::{Boot, ClusterSecret, Instant, NodeId, NodeName};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The most bytes in a packet: below every usual MTU, so that no packet is fragmented.
+pub const PACKET_LEN_MAX: usize = 1200;
+
+/// Bytes of an authentication tag.
+pub const TAG_LEN: usize = 16;
+
+/// What sealing asks of cryptography: a key derivation and an AEAD.
+pub trait Cipher: Send + Sync {
+    /// Derives 32 bytes from a secret (HKDF-SHA256 or as good).
+    fn derive(&self, secret: &ClusterSecret, salt: &[u8], info: &[u8]) -> [u8; 32];
+
+    /// The key of these bytes.
+    fn key(&self, bytes: &[u8; 32]) -> Box<dyn Key>;
+}
+
+/// One key of a [`Cipher`]. The counter makes the nonce; sealing never sees one twice.
+pub trait Key: Send + Sync {
+    /// Encrypts `body` in place and returns the tag over it and `associated`.
+    fn seal(&self, counter: u64, associated: &[u8], body: &mut [u8]) -> [u8; TAG_LEN];
+
+    /// Verifies `sealed`, a body and its tag, and decrypts the body in place. `None` where the
+    /// tag does not verify; `sealed` is then worthless.
+    fn open<'a>(
+        &self,
+        counter: u64,
+        associated: &[u8],
+        sealed: &'a mut [u8],
+    ) -> Option<&'a mut [u8]>;
+}
+
+/// Seals this node's packets and opens everybody's.
+pub(crate) struct Seal {
+    me: NodeId,
+    cipher: Box<dyn Cipher>,
+    keyring: Keyring,
+    /// The id of each secret in the keyring, in its order.
+    key_ids: Vec<u8>,
+    cluster_hash: u64,
+    own_key: Box<dyn Key>,
+    counter: u64,
+    senders: BTreeMap<NodeId, Sender>,
+}
+
+/// What is remembered of one boot of a sender that has proved itself.
+struct Sender {
+    window: Window,
+    heard: Instant,
+    /// Its key for each secret in the keyring, derived when first needed.
+    keys: Vec<Option<Box<dyn Key>>>,
+}
+
+/// A packet that verified.
+pub(crate) struct Opened<'a> {
+    pub(crate) sender: NodeId,
+    pub(crate) receiver: Boot,
+    pub(crate) body: &'a [u8],
+}
+
+/// Why a packet is ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Oversized,
+    Header,
+    Cluster,
+    Key,
+    Receiver,
+    Tag,
+    Replay,
+}
+
+impl Seal {
+    pub(crate) fn new(me: NodeId, keyring: Keyring, cipher: Box<dyn Cipher>) -> Self {
+        let own_key = sender_key(&*cipher, &keyring, 0, &me);
+        Self {
+            key_ids: key_ids(&*cipher, &keyring),
+            cluster_hash: xxh3_64(keyring.cluster().as_bytes()),
+            own_key,
+            me,
+            cipher,
+            keyring,
+            counter: 0,
+            senders: BTreeMap::new(),
+        }
+    }
+
+    /// Changes the secrets. What was seen of senders stays: a replay stays a replay.
+    pub(crate) fn set_keyring(&mut self, keyring: Keyring) {
+        self.own_key = sender_key(&*self.cipher, &keyring, 0, &self.me);
+        self.key_ids = key_ids(&*self.cipher, &keyring);
+        self.cluster_hash = xxh3_64(keyring.cluster().as_bytes());
+        self.keyring = keyring;
+        for sender in self.senders.values_mut() {
+            sender.keys.clear();
+        }
+    }
+
+    /// Bytes that are left for a body.
+    pub(crate) fn body_len_max(&self) -> usize {
+        PACKET_LEN_MAX - TAG_LEN - HEADER_LEN - self.me.name.as_str().len()
+    }
+
+    /// Seals `body` for the boot `receiver`, or for whoever gets it where that is zero.
+    pub(crate) fn seal(&mut self, receiver: Boot, body: &[u8]) -> Vec<u8> {
+        assert!(body.len() <= self.body_len_max(), "a body fits its packet");
+        self.counter += 1;
+        let name = self.me.name.as_str().as_bytes();
+        let mut packet = Vec::with_capacity(HEADER_LEN + name.len() + body.len() + TAG_LEN);
+        packet.extend([VERSION, self.key_ids[0]]);
+        packet.extend(self.cluster_hash.to_be_bytes());
+        packet.push(name.len() as u8);
+        packet.extend(name);
+        packet.extend(self.me.boot.to_bytes());
+        packet.extend(receiver.to_bytes());
+        packet.extend(self.counter.to_be_bytes());
+        let header_len = packet.len();
+        packet.extend(body);
+        let (header, body) = packet.split_at_mut(header_len);
+        let tag = self.own_key.seal(self.counter, header, body);
+        packet.extend(tag);
+        packet
+    }
+
+    /// Opens `packet` in place. Remembers its sender and counter only where the tag verifies.
+    pub(crate) fn open<'a>(
+        &mut self,
+        now: Instant,
+        packet: &'a mut [u8],
+    ) -> Result<Opened<'a>, Refusal> {
+        if packet.len() > PACKET_LEN_MAX {
+            return Err(Refusal::Oversized);
+        }
+        let header = Header::parse(packet).ok_or(Refusal::Header)?;
+        if header.cluster_hash != self.cluster_hash {
+            return Err(Refusal::Cluster);
+        }
+        if header.receiver != Boot::default() && header.receiver != self.me.boot {
+            return Err(Refusal::Receiver);
+        }
+        if !self.key_ids.contains(&header.key_id) {
+            return Err(Refusal::Key);
+        }
+        if self.senders.get(&header.sender).is_some_and(|s| !s.window.is_fresh(header.counter)) {
+            return Err(Refusal::Replay);
+        }
+        let (associated, sealed) = packet.split_at_mut(header.len);
+        let body = self.verify(&header, associated, sealed).ok_or(Refusal::Tag)?;
+        self.remember(now, &header)?;
+        Ok(Opened { sender: header.sender, receiver: header.receiver, body })
+    }
+
+    /// Tries every key whose id the header names: ids have eight bits, so two may be equal.
+    fn verify<'a>(
+        &mut self,
+        header: &Header,
+        associated: &[u8],
+        sealed: &'a mut [u8],
+    ) -> Option<&'a [u8]> {
+        let n_keys = self.key_ids.len();
+        let named: Vec<usize> =
+            (0..n_keys).filter(|&idx| self.key_ids[idx] == header.key_id).collect();
+        let (&last, others) = named.split_last()?;
+        for &idx in others {
+            let mut copy = sealed.to_vec();
+            if self.try_key(idx, header, associated, &mut copy).is_some() {
+                return self.try_key(idx, header, associated, sealed);
+            }
+        }
+        self.try_key(last, header, associated, sealed)
+    }
+
+    fn try_key<'a>(
+        &mut self,
+        idx: usize,
+        header: &Header,
+        associated: &[u8],
+        sealed: &'a mut [u8],
+    ) -> Option<&'a [u8]> {
+        let derive = || sender_key(&*self.cipher, &self.keyring, idx, &header.sender);
+        let opened = match self.senders.get_mut(&header.sender) {
+            Some(sender) => {
+                sender.keys.resize_with(self.key_ids.len(), || None);
+                sender.keys[idx].get_or_insert_with(derive).open(header.counter, associated, sealed)
+            }
+            // A stranger: its key is kept only once it has proved itself.
+            None => derive().open(header.counter, associated, sealed),
+        };
+        opened.map(|body| &*body)
+    }
+
+    fn remember(&mut self, now: Instant, header: &Header) -> Result<(), Refusal> {
+        if self.senders.len() >= SENDERS_MAX && !self.senders.contains_key(&header.sender) {
+            let oldest = self.senders.iter().min_by_key(|(_, s)| s.heard).map(|(id, _)| id.clone());
+            oldest.map(|id| self.senders.remove(&id));
+        }
+        let sender = self.senders.entry(header.sender.clone()).or_insert_with(|| Sender {
+            window: Window::new(),
+            heard: now,
+            keys: Vec::new(),
+        });
+        if !sender.window.is_fresh(header.counter) {
+            return Err(Refusal::Replay);
+        }
+        sender.window.advance(header.counter);
+        sender.heard = now;
+        Ok(())
+    }
+}
+
+struct Header {
+    len: usize,
+    key_id: u8,
+    cluster_hash: u64,
+    sender: NodeId,
+    receiver: Boot,
+    counter: u64,
+}
+
+impl Header {
+    fn parse(packet: &[u8]) -> Option<Self> {
+        let (&[version, key_id], rest) = packet.split_first_chunk()?;
+        if version != VERSION {
+            return None;
+        }
+        let (cluster_hash, rest) = rest.split_first_chunk()?;
+        let (&name_len, rest) = rest.split_first()?;
+        let (name, rest) = rest.split_at_checked(usize::from(name_len))?;
+        let (boot, rest) = rest.split_first_chunk()?;
+        let (receiver, rest) = rest.split_first_chunk()?;
+        let (counter, rest) = rest.split_first_chunk()?;
+        let name = NodeName::new(std::str::from_utf8(name).ok()?).ok()?;
+        Some(Self {
+            len: packet.len() - rest.len(),
+            key_id,
+            cluster_hash: u64::from_be_bytes(*cluster_hash),
+            sender: NodeId::new(name, Boot::from_bytes(*boot)),
+            receiver: Boot::from_bytes(*receiver),
+            counter: u64::from_be_bytes(*counter),
+        })
+    }
+}
+
+/// The id of a key is eight bits derived from its secret, so that no operator has to number keys
+/// alike on all nodes.
+fn key_ids(cipher: &dyn Cipher, keyring: &Keyring) -> Vec<u8> {
+    let salt = keyring.cluster().as_bytes();
+    keyring.secrets().iter().map(|s| cipher.derive(s, salt, b"swarm gossip key id")[0]).collect()
+}
+
+fn sender_key(cipher: &dyn Cipher, keyring: &Keyring, idx: usize, sender: &NodeId) -> Box<dyn Key> {
+    let name = sender.name.as_str().as_bytes();
+    let info = [b"swarm gossip v1".as_slice(), name, &sender.boot.to_bytes()].concat();
+    let salt = keyring.cluster().as_bytes();
+    cipher.key(&cipher.derive(&keyring.secrets()[idx], salt, &info))
+}
+
+const VERSION: u8 = 1;
+
+/// Bytes of a header with an empty name.
+const HEADER_LEN: usize = 1 + 1 + 8 + 1 + 16 + 16 + 8;
+
+/// Bytes that are left for a body whatever the sender's name.
+pub(crate) const BODY_LEN_MIN: usize =
+    PACKET_LEN_MAX - TAG_LEN - HEADER_LEN - swarm_base::NodeName::LEN_MAX;
+
+/// How many boots of senders are remembered. Only who holds the secret can become one. Beyond
+/// that the one unheard for longest is forgotten, and with it what it sent before.
+const SENDERS_MAX: usize = 2048;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::NullCipher;
+
+    fn node(name: &str, millis: u64) -> NodeId {
+        NodeId::new(NodeName::new(name).expect("a name"), Boot { millis, random: 1 })
+    }
+
+    fn secret(byte: u8) -> ClusterSecret {
+        let bytes: [u8; 32] = std::array::from_fn(|at| byte.wrapping_add(at as u8));
+        ClusterSecret::from_bytes(&bytes).expect("a secret")
+    }
+
+    fn seal(id: NodeId, cluster: &str, byte: u8) -> Seal {
+        Seal::new(id, Keyring::new(cluster, secret(byte)), Box::new(NullCipher))
+    }
+
+    fn open(seal: &mut Seal, packet: &[u8]) -> Result<Vec<u8>, Refusal> {
+        seal.open(Instant::START, &mut packet.to_vec()).map(|opened| opened.body.to_vec())
+    }
+
+    #[test]
+    fn what_is_sealed_opens_once() {
+        let (mut a, mut b) = (seal(node("a", 1), "c", 1), seal(node("b", 2), "c", 1));
+        let packet = a.seal(node("b", 2).boot, b"hello");
+        assert_eq!(open(&mut b, &packet), Ok(b"hello".to_vec()));
+        assert_eq!(open(&mut b, &packet), Err(Refusal::Replay));
+        let packet = a.seal(Boot::default(), b"whoever you are");
+        assert_eq!(open(&mut b, &packet), Ok(b"whoever you are".to_vec()));
+    }
+
+    #[test]
+    fn a_stranger_is_refused_by_reason() {
+        let mut b = seal(node("b", 2), "c", 1);
+        let to_b = node("b", 2).boot;
+        let mut check = |packet: &[u8], refusal| assert_eq!(open(&mut b, packet), Err(refusal));
+        check(&seal(node("a", 1), "other", 1).seal(to_b, b"x"), Refusal::Cluster);
+        check(&seal(node("a", 1), "c", 2).seal(to_b, b"x"), Refusal::Key);
+        check(&seal(node("a", 1), "c", 1).seal(node("b", 3).boot, b"x"), Refusal::Receiver);
+        check(&[0; PACKET_LEN_MAX + 1], Refusal::Oversized);
+        check(&[], Refusal::Header);
+        check(&[VERSION; 20], Refusal::Header);
+    }
+
+    #[test]
+    fn every_damaged_byte_and_every_truncation_is_refused() {
+        let (mut a, mut b) = (seal(node("a", 1), "c", 1), seal(node("b", 2), "c", 1));
+        let packet = a.seal(node("b", 2).boot, b"hello");
+        for at in 0..packet.len() {
+            let mut damaged = packet.clone();
+            damaged[at] ^= 1;
+            assert!(open(&mut b, &damaged).is_err(), "byte {at}");
+            assert!(open(&mut b, &packet[..at]).is_err(), "cut at {at}");
+        }
+        assert_eq!(open(&mut b, &packet), Ok(b"hello".to_vec()), "the window did not move");
+    }
+
+    #[test]
+    fn secrets_change_without_a_stop() {
+        let both = |first, second| {
+            Keyring::new("c", secret(first)).with(secret(second)).expect("two of four")
+        };
+        let (mut a, mut b) = (seal(node("a", 1), "c", 1), seal(node("b", 2), "c", 1));
+        let mut exchange = |a: &mut Seal, b: &mut Seal| {
+            let there = a.seal(node("b", 2).boot, b"there");
+            assert_eq!(open(b, &there), Ok(b"there".to_vec()));
+            let back = b.seal(node("a", 1).boot, b"back");
+            assert_eq!(open(a, &back), Ok(b"back".to_vec()));
+        };
+        exchange(&mut a, &mut b);
+        let steps = [both(1, 2), both(2, 1), Keyring::new("c", secret(2))];
+        for step in steps {
+            a.set_keyring(step.clone());
+            exchange(&mut a, &mut b);
+            b.set_keyring(step);
+            exchange(&mut a, &mut b);
+        }
+        let old = seal(node("z", 1), "c", 1).seal(node("b", 2).boot, b"x");
+        assert_eq!(open(&mut b, &old), Err(Refusal::Key));
+    }
+
+    #[test]
+    fn a_keyring_has_at_most_four_keys() {
+        let four = (2..=4).try_fold(Keyring::new("c", secret(1)), |k, byte| k.with(secret(byte)));
+        let four = four.expect("four keys");
+        assert!(four.clone().with(secret(4)).is_ok(), "it is there already");
+        assert!(four.with(secret(5)).is_err());
+    }
+}
