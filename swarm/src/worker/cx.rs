@@ -1,0 +1,161 @@
+//! What a worker knows of itself, and what it can ask for.
+
+use super::message::payload;
+use super::system::System;
+use super::{Handle, Has, Message, Worker};
+use crate::{Swarm, ToName};
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+use swarm_base::{Name, NodeId, Pid, Token};
+use swarm_process::Context;
+
+/// A worker's side of the swarm. Nothing here waits or fails.
+pub struct Cx<W> {
+    context: Context,
+    system: Arc<dyn System>,
+    worker: PhantomData<fn() -> W>,
+}
+
+impl<W: Worker> Cx<W> {
+    pub(super) fn new(context: Context, system: Arc<dyn System>) -> Self {
+        Self { context, system, worker: PhantomData }
+    }
+
+    /// What the worker is called: displays as its name, or as its pid where it has no name.
+    #[must_use]
+    pub fn name(&self) -> Label<'_> {
+        Label { name: self.context.name(), pid: self.context.pid() }
+    }
+
+    /// The node that it runs on. Displays as the node's name.
+    #[must_use]
+    pub fn node(&self) -> &NodeId {
+        self.system.node()
+    }
+
+    /// Its pid: another one after every restart and move.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        self.context.pid()
+    }
+
+    /// Its fencing token: ordered, and higher after every restart and move. It can also rise while
+    /// the worker runs, after a partition has healed: ask anew for each use.
+    #[must_use]
+    pub fn token(&self) -> Token {
+        self.context.token()
+    }
+
+    /// The swarm, with all that it offers. It does not keep the node running.
+    #[must_use]
+    pub fn swarm(&self) -> Swarm {
+        self.system.swarm()
+    }
+
+    /// Joins a group, where it stays through restarts and moves. Twice is once. In `start` it
+    /// counts once the start has succeeded. Others see it when the node has told them.
+    ///
+    /// # Panics
+    ///
+    /// When the group's name is longer than 1 KiB.
+    pub fn join(&mut self, group: impl ToName) {
+        self.context.join(group_name(&group));
+    }
+
+    /// Leaves a group. Not being in it is no error.
+    ///
+    /// # Panics
+    ///
+    /// When the group's name is longer than 1 KiB.
+    pub fn leave(&mut self, group: impl ToName) {
+        self.context.leave(group_name(&group));
+    }
+
+    /// Sends itself a message after `delay` and up to 10 ms more, unless it has ended or moved by
+    /// then: set timers again in `end_handoff`. A delay of years is as good as never.
+    ///
+    /// With more than 65,536 such messages pending it ends as `Overloaded`.
+    pub fn send_after<M: Message, I>(&self, delay: Duration, message: M)
+    where
+        W: Handle<M>,
+        W::Accepts: Has<M, I>,
+    {
+        self.context.send_after(delay, payload(message));
+    }
+
+    /// Sends itself a message, behind those that wait. It cannot wait for room that only it can
+    /// make: above four times the mailbox's limit it ends as `Overloaded`.
+    pub fn cast_self<M: Message, I>(&self, message: M)
+    where
+        W: Handle<M>,
+        W::Accepts: Has<M, I>,
+    {
+        self.context.cast_self(payload(message));
+    }
+
+    /// Has [`Worker::down`] called when a process ends: once for each call of this, also for a pid
+    /// that never was. Above 65,536 monitors it ends as `Overloaded`.
+    pub fn monitor(&mut self, pid: Pid) {
+        self.context.monitor(pid);
+    }
+
+    /// Links with a process: when one of the two ends abnormally, the other ends too, after its
+    /// `die`. Twice is once.
+    pub fn link(&mut self, pid: Pid) {
+        self.context.link(pid);
+    }
+
+    /// Ends the worker, with its `die`, when the method that runs returns.
+    pub const fn stop(&mut self) {
+        self.context.stop();
+    }
+
+    pub(super) const fn context(&mut self) -> &mut Context {
+        &mut self.context
+    }
+}
+
+impl<W> fmt::Debug for Cx<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cx({} on {:?})", self.context.pid(), self.system.node())
+    }
+}
+
+/// What a process is called: displays as its name, or as its pid where it has no name.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Label<'a> {
+    name: Option<&'a Name>,
+    pid: Pid,
+}
+
+impl<'a> Label<'a> {
+    /// The name, where there is one.
+    #[must_use]
+    pub const fn name(self) -> Option<&'a Name> {
+        self.name
+    }
+}
+
+impl fmt::Display for Label<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name {
+            Some(name) => fmt::Display::fmt(name, f),
+            None => fmt::Display::fmt(&self.pid, f),
+        }
+    }
+}
+
+impl fmt::Debug for Label<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+fn group_name(group: &impl ToName) -> Name {
+    match group.to_name() {
+        Ok(name) => name,
+        Err(error) => panic!("not the name of a group: {error}"),
+    }
+}

@@ -1,0 +1,14 @@
+//! The node as a worker sees it.
+
+use crate::Swarm;
+use swarm_base::NodeId;
+
+/// What a worker's context needs of its node beside its processes.
+pub(crate) trait System: Send + Sync + 'static {
+    /// The node.
+    fn node(&self) -> &NodeId;
+
+    /// A handle that does not keep the node running. On a node that has stopped, its operations
+    /// say so.
+    fn swarm(&self) -> Swarm;
+}
