@@ -143,7 +143,7 @@ async fn cast(
         let (messages, payload) = (messages.clone(), payload.clone());
         tasks.spawn(async move {
             let mut count = 0u64;
-            while count % 256 != 0 || start.elapsed() < duration {
+            while !count.is_multiple_of(256) || start.elapsed() < duration {
                 messages.send(|frame| write(frame, CAST, 0, &payload)).await?;
                 count += 1;
             }

@@ -11,8 +11,13 @@ mod backoff;
 mod cause;
 pub use cause::Cause;
 
+mod checks;
+
 mod config;
 pub use config::{Checked, Config, ConfigError};
+
+mod event;
+pub use event::Event;
 
 mod hello;
 pub use hello::Hello;
@@ -21,7 +26,7 @@ mod identity;
 pub use identity::{Identity, Role};
 
 mod machine;
-pub use machine::{Event, Links};
+pub use machine::Links;
 
 mod reason;
 pub use reason::Reason;

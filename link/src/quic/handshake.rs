@@ -5,7 +5,8 @@ use super::endpoint::Shared;
 use super::link::{self, Link};
 use super::notice::Notice;
 use super::{cause, certificate};
-use crate::{Cause, Identity, Reason, Role};
+use crate::checks::{self, Refusal};
+use crate::{Cause, Identity, Reason};
 use bytes::Bytes;
 use quinn::{Connection, Incoming, SendStream};
 use rustls::pki_types::CertificateDer;
@@ -102,26 +103,14 @@ fn identify(
     shared: &Shared,
     connection: &Connection,
     dialled: Option<&NodeName>,
-) -> Result<Identity, (Reason, Cause)> {
+) -> Result<Identity, Refusal> {
     let found = connection
         .peer_identity()
         .and_then(|any| any.downcast::<Vec<CertificateDer<'static>>>().ok())
         .and_then(|chain| certificate::identity(chain.first()?))
         .ok_or((Reason::WrongCertificate, Cause::WrongCertificate))?;
-    if found.cluster != shared.me.cluster {
-        let (ours, theirs) = (shared.me.cluster.clone(), found.cluster);
-        return Err((Reason::WrongCluster, Cause::WrongCluster { ours, theirs }));
-    }
-    if found.role != Role::Member {
-        return Err((Reason::WrongCertificate, Cause::WrongCertificate));
-    }
-    match dialled {
-        Some(expected) if *expected != found.node => {
-            let expected = expected.clone();
-            Err((Reason::WrongName, Cause::WrongName { expected, found: found.node }))
-        }
-        _ => Ok(found),
-    }
+    checks::identity(&shared.me.cluster, dialled, &found)?;
+    Ok(found)
 }
 
 async fn live(shared: Arc<Shared>, link: Arc<Link>, bulk: mpsc::Receiver<Bytes>, open: Open) {
