@@ -269,6 +269,10 @@ pub enum Refusal {
         #[serde(rename = "n")]
         size: usize,
     },
+    /// The target holds the source dead. It will hear otherwise.
+    #[error("the target holds the source dead")]
+    #[serde(rename = "dead")]
+    SourceDead,
     /// The target has no such standby (any more).
     #[error("the target has no such standby")]
     #[serde(rename = "gone")]

@@ -66,8 +66,15 @@ impl Moves {
         self.sessions.remove(node);
     }
 
+    /// `node` lives after all, on a session that has stayed up: its offers are taken again.
+    /// [`session_up`](Self::session_up) says the same.
+    pub fn node_up(&mut self, _now: Instant, node: &NodeId) {
+        self.target.exhume(node);
+    }
+
     /// `node` is dead: moves to it are taken back, or resumed where the commit was out. Standbys
-    /// from it wait for a decision ([`MoveEvent::SourceDied`]).
+    /// from it wait for a decision ([`MoveEvent::SourceDied`]). Claims in its log that are known
+    /// count as acknowledgements: tell them first ([`claim_seen`](Self::claim_seen)).
     pub fn node_dead(&mut self, now: Instant, node: &NodeId) {
         self.target_died(now, node);
         self.source_died(now, node);

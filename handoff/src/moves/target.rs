@@ -6,7 +6,7 @@ use super::past::{Closed, Past, Run};
 use crate::config::Checked;
 use crate::message::{MoveId, MoveMessage, Offer, Refusal};
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use swarm_base::{Instant, Name, NodeId, Token};
 
 /// The processes that are coming to this node.
@@ -17,6 +17,8 @@ pub(super) struct Target {
     past: Past,
     accepting: Accepting,
     held: usize,
+    /// The nodes that died last. What they sent before can still arrive.
+    buried: VecDeque<NodeId>,
     /// The last time that was told: not every method takes one.
     latest: Instant,
 }
@@ -176,7 +178,7 @@ impl Moves {
             }
             return;
         }
-        if let Err(why) = self.may_build(now, id, &offer) {
+        if let Err(why) = self.may_build(now, &from, id, &offer) {
             self.target.past.close(now, id, Closed::Refused(why.clone()));
             return self.reply(from, MoveMessage::Refused { id, why });
         }
@@ -184,7 +186,17 @@ impl Moves {
         self.emit(MoveEvent::Build { id, from, offer });
     }
 
-    fn may_build(&mut self, now: Instant, id: MoveId, offer: &Offer) -> Result<(), Refusal> {
+    fn may_build(
+        &mut self,
+        now: Instant,
+        from: &NodeId,
+        id: MoveId,
+        offer: &Offer,
+    ) -> Result<(), Refusal> {
+        // Nobody would ever commit it, or call it off.
+        if self.target.buried.contains(from) {
+            return Err(Refusal::SourceDead);
+        }
         match self.target.accepting {
             Accepting::Yes => (),
             Accepting::NotReady => return Err(Refusal::NotReady),
@@ -285,6 +297,7 @@ impl Moves {
 
     pub(super) fn target_session_up(&mut self, now: Instant, node: &NodeId) {
         self.target.latest = now;
+        self.target.exhume(node);
         self.target.past.source_lives(node);
         let acks: Vec<(MoveId, Promoted)> = self.target.past.promoted_from(node).collect();
         for (id, promoted) in acks {
@@ -308,6 +321,7 @@ impl Moves {
 
     pub(super) fn source_died(&mut self, now: Instant, node: &NodeId) {
         self.target.latest = now;
+        self.target.bury(node);
         self.target.past.source_died(now, node);
         let mut orphans = Vec::new();
         for (id, standby) in &mut self.target.standbys {
@@ -377,6 +391,7 @@ impl Target {
             past: Past::default(),
             accepting: Accepting::Yes,
             held: 0,
+            buried: VecDeque::new(),
             latest: now,
         }
     }
@@ -403,6 +418,17 @@ impl Target {
         Some(standby.name)
     }
 
+    fn bury(&mut self, node: &NodeId) {
+        if !self.buried.contains(node) {
+            self.buried.push_back(node.clone());
+            self.buried.drain(..self.buried.len().saturating_sub(BURIED_MAX));
+        }
+    }
+
+    pub(super) fn exhume(&mut self, node: &NodeId) {
+        self.buried.retain(|buried| buried != node);
+    }
+
     /// Forgets a standby; whatever still comes about it is answered with `answer`.
     fn close(&mut self, now: Instant, id: MoveId, answer: Refusal) -> Option<Name> {
         self.past.close(now, id, Closed::Refused(answer));
@@ -425,6 +451,9 @@ impl Standby {
         }
     }
 }
+
+/// How many dead nodes are remembered: what they sent has arrived long before so many more die.
+const BURIED_MAX: usize = 256;
 
 /// How far a move is at its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

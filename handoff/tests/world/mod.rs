@@ -1,0 +1,407 @@
+//! Three nodes with a move machine each, toy processes, and sessions that break: one thread, one
+//! seed. Sessions are modelled by hand, so that the test can strike between any two messages and
+//! repeat any of them much later.
+
+mod checks;
+mod facts;
+mod nodes;
+mod toy;
+
+use facts::Facts;
+use nodes::Nodes;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+use swarm_base::{Boot, Instant, Machine, Name, NodeId, NodeName, Output, Rng};
+use swarm_handoff::{Config, MoveId, MoveMessage, Moves};
+use toy::{Job, Toy};
+
+pub(crate) const NODES: usize = 3;
+const NAMES: usize = 2;
+const TRACE: usize = 1000;
+
+/// How often each fault struck, by what it struck.
+pub(crate) type Struck = BTreeMap<(&'static str, &'static str), u64>;
+
+/// A variant of the protocol that is known to be broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    /// The target runs a standby after a while, commit or not.
+    PromoteByTimer,
+    /// An abort means whatever move of the name there is.
+    AbortWithoutId,
+    /// The source ends the process when it has its state.
+    KillBeforeReady,
+    /// The target forgets a move once it has acknowledged it.
+    ForgetAfterAck,
+    /// The source drops the snapshot when it commits.
+    DropSnapshotAtCommit,
+}
+
+/// What went wrong, and what came before.
+#[derive(Debug)]
+pub(crate) struct Violation {
+    pub(crate) property: &'static str,
+    pub(crate) what: String,
+    pub(crate) trace: VecDeque<String>,
+}
+
+pub(crate) struct World {
+    pub(crate) now: Instant,
+    rng: Rng,
+    classes: Classes,
+    flaw: Option<Flaw>,
+    nodes: Nodes,
+    queue: BTreeMap<(Instant, u64), Step>,
+    sequence: u64,
+    facts: Facts,
+    /// The newest state of each name that a process has reached and nothing has wiped out.
+    newest: BTreeMap<Name, u64>,
+    mail: BTreeMap<Name, Mail>,
+    /// Every move that began.
+    names: BTreeMap<MoveId, Name>,
+    ended: BTreeMap<MoveId, u64>,
+    ran: BTreeMap<MoveId, Vec<&'static str>>,
+    acked: BTreeMap<MoveId, u64>,
+    calm: bool,
+    pub(crate) struck: Struck,
+    violation: Option<(&'static str, String)>,
+    trace: VecDeque<String>,
+}
+
+/// Which classes of faults this seed has: each is off for half of the seeds.
+#[derive(Debug)]
+struct Classes {
+    breaks: bool,
+    crashes: bool,
+    duplicates: bool,
+    slow: bool,
+    failures: bool,
+    bulk: bool,
+    /// Standbys ask early, so that questions meet every fault, too.
+    hasty: bool,
+}
+
+#[derive(Debug, Default)]
+struct Mail {
+    sent: u64,
+    handled: u64,
+    last: u64,
+    lost: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Message {
+        from: NodeId,
+        to: NodeId,
+        session: u64,
+        message: MoveMessage,
+        copy: bool,
+    },
+    SessionDown {
+        at: NodeId,
+        with: NodeId,
+        session: u64,
+    },
+    SessionUp {
+        at: NodeId,
+        with: NodeId,
+        session: u64,
+    },
+    Connect(usize, usize),
+    Dead {
+        at: NodeId,
+        node: NodeId,
+    },
+    Restart(usize),
+    Job {
+        at: NodeId,
+        job: Job,
+    },
+    /// Every node looks at every name, as a reconciler does.
+    Look,
+    Chaos,
+    Operate,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, flaw: Option<Flaw>) -> Self {
+        let mut rng = Rng::new(seed);
+        let mut on = || rng.chance(500);
+        let classes = Classes {
+            breaks: on(),
+            crashes: on(),
+            duplicates: on(),
+            slow: on(),
+            failures: on(),
+            bulk: on(),
+            hasty: on(),
+        };
+        let mut world = Self {
+            now: Instant::START,
+            rng,
+            classes,
+            flaw,
+            nodes: Nodes::default(),
+            queue: BTreeMap::new(),
+            sequence: 0,
+            facts: Facts::default(),
+            newest: BTreeMap::new(),
+            mail: BTreeMap::new(),
+            names: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            ran: BTreeMap::new(),
+            acked: BTreeMap::new(),
+            calm: false,
+            struck: Struck::new(),
+            violation: None,
+            trace: VecDeque::new(),
+        };
+        for slot in 0..NODES {
+            world.boot(slot);
+        }
+        for which in 0..NAMES {
+            let name = Name::new(format!("n{which}")).expect("a name");
+            world.mail.insert(name.clone(), Mail::default());
+            world.start_from_spec(which % NODES, &name);
+        }
+        world.after(ms(100), Step::Chaos);
+        world.after(ms(50), Step::Operate);
+        world.after(ms(1000), Step::Look);
+        world
+    }
+
+    /// Boot, chaos, calm, and what has to hold at the end.
+    pub(crate) fn run(mut self, chaos: Duration) -> Result<Struck, Violation> {
+        let end = self.now + chaos;
+        self.run_until(end);
+        self.calm_down();
+        let rest = self.now + Duration::from_secs(90);
+        self.run_until(rest);
+        self.check_end();
+        match self.violation {
+            None => Ok(self.struck),
+            Some((property, what)) => Err(Violation { property, what, trace: self.trace }),
+        }
+    }
+
+    fn run_until(&mut self, end: Instant) {
+        let (mut steps, mut since) = (0, self.now);
+        while self.violation.is_none() {
+            let queued = self.queue.first_key_value().map(|((at, _), _)| *at);
+            let timer = self.nodes.next_timeout();
+            let Some(next) = queued.into_iter().chain(timer).min().filter(|at| *at <= end) else {
+                break;
+            };
+            self.now = self.now.max(next);
+            if self.now > since {
+                (steps, since) = (0, self.now);
+            }
+            steps += 1;
+            self.expect("progress", steps < 10_000, || "a machine spins at one instant".into());
+            if queued.is_some_and(|at| at <= self.now) {
+                let (_, step) = self.queue.pop_first().expect("peeked");
+                self.step(step);
+            } else {
+                for id in self.nodes.live() {
+                    self.with(&id, |moves, now| moves.handle_timeout(now));
+                }
+            }
+            self.work();
+            self.check_step();
+        }
+        self.now = self.now.max(end);
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Message { from, to, session, message, copy } => {
+                self.deliver(from, to, session, message, copy);
+            }
+            Step::SessionDown { at, with, session } => self.session_down(&at, &with, session),
+            Step::SessionUp { at, with, session } => self.session_up(&at, &with, session),
+            Step::Connect(a, b) => self.connect(a, b),
+            Step::Dead { at, node } => self.learn_death(&at, &node),
+            Step::Restart(slot) => self.boot(slot),
+            Step::Job { at, job } => self.job(&at, job),
+            Step::Look => {
+                for at in self.nodes.live() {
+                    self.settle(&at);
+                }
+                self.after(ms(1000), Step::Look);
+            }
+            Step::Chaos => self.chaos(),
+            Step::Operate => self.operate(),
+        }
+    }
+
+    /// Calls into one node's machine, then does what it wants.
+    fn with<R>(&mut self, at: &NodeId, call: impl FnOnce(&mut Moves, Instant) -> R) -> Option<R> {
+        let now = self.now;
+        let result = call(&mut self.nodes.get_mut(at)?.moves, now);
+        while let Some(output) = self.nodes.get_mut(at).and_then(|toy| toy.moves.poll_output()) {
+            match output {
+                Output::Send { to, message } => self.send(at, &to, message),
+                Output::Event(event) => {
+                    self.note(format!("{at} {event:?}"));
+                    self.handle_event(at, event);
+                }
+            }
+        }
+        Some(result)
+    }
+
+    fn send(&mut self, from: &NodeId, to: &NodeId, mut message: MoveMessage) {
+        if self.flaw == Some(Flaw::ForgetAfterAck)
+            && let MoveMessage::Ack { id, .. } = message
+        {
+            let acks = self.acked.entry(id).or_default();
+            *acks += 1;
+            if *acks > 1 {
+                message = MoveMessage::Nack { id, why: swarm_handoff::Refusal::Gone };
+            }
+        }
+        let Some(session) = self.nodes.session(from, to) else {
+            self.strike(message.label(), "no session");
+            return;
+        };
+        // Offers travel on a stream of their own and may take longer than what follows them.
+        let large = matches!(message, MoveMessage::Offer { .. });
+        let delay = match self.rng.below(10) {
+            0 if self.classes.bulk && large => self.rng.duration(ms(100)..=ms(4000)),
+            _ => self.rng.duration(ms(1)..=ms(40)),
+        };
+        let at = self.nodes.in_order(from, to, large, self.now + delay);
+        if self.classes.duplicates && self.rng.chance(150) {
+            let later = at + self.rng.duration(ms(0)..=ms(15_000));
+            let (from, to, message) = (from.clone(), to.clone(), message.clone());
+            self.push(later, Step::Message { from, to, session, message, copy: true });
+        }
+        let (from, to) = (from.clone(), to.clone());
+        self.push(at, Step::Message { from, to, session, message, copy: false });
+    }
+
+    fn deliver(
+        &mut self,
+        from: NodeId,
+        to: NodeId,
+        session: u64,
+        message: MoveMessage,
+        copy: bool,
+    ) {
+        let label = message.label();
+        let Some(current) = self.nodes.session(&to, &from) else {
+            return self.strike(label, if copy { "duplicate lost" } else { "lost" });
+        };
+        if copy {
+            self.strike(label, "duplicate");
+        } else if session > current {
+            // The receiver has not finished the hello yet.
+            return self.after(ms(2), Step::Message { from, to, session, message, copy });
+        } else if session < current {
+            return self.strike(label, "lost");
+        }
+        if !self.calm && self.classes.breaks && self.rng.chance(40) {
+            // The message is the last that arrives, or the first that does not.
+            self.break_session(&from, &to);
+            if self.rng.chance(500) {
+                self.strike(label, "break before");
+                return;
+            }
+            self.strike(label, "break after");
+        }
+        let crash = !self.calm && self.classes.crashes && self.rng.chance(15);
+        if crash && self.rng.chance(500) {
+            self.strike(label, "receiver crash before");
+            return self.crash(&to);
+        }
+        let name = self.names.get(&message.id()).map(Name::to_string).unwrap_or_default();
+        self.note(format!("{from} → {to} {name:?}: {message:?}"));
+        if self.flaw == Some(Flaw::AbortWithoutId)
+            && let MoveMessage::Abort { id } = message
+        {
+            self.abort_whatever(&to, id);
+        }
+        self.with(&to, |moves, now| moves.handle_message(now, from.clone(), message));
+        if crash {
+            if self.rng.chance(500) {
+                self.strike(label, "receiver crash after");
+                self.crash(&to);
+            } else {
+                self.strike(label, "sender crash after");
+                self.crash(&from);
+            }
+        }
+    }
+
+    /// Faults that nothing triggers.
+    fn chaos(&mut self) {
+        if self.calm {
+            return;
+        }
+        let (a, b) = (self.rng.below(NODES as u64) as usize, self.rng.below(NODES as u64) as usize);
+        if self.classes.breaks
+            && self.rng.chance(100)
+            && let (Some(a), Some(b)) = (self.nodes.at(a), self.nodes.at(b))
+            && a != b
+        {
+            self.break_session(&a, &b);
+        }
+        if self.classes.crashes
+            && self.rng.chance(20)
+            && let Some(a) = self.nodes.at(a)
+        {
+            self.strike("nothing", "crash");
+            self.crash(&a);
+        }
+        let delay = self.rng.duration(ms(50)..=ms(500));
+        self.after(delay, Step::Chaos);
+    }
+
+    fn strike(&mut self, label: &'static str, fault: &'static str) {
+        *self.struck.entry((label, fault)).or_default() += 1;
+    }
+
+    fn note(&mut self, line: String) {
+        if self.trace.len() == TRACE {
+            self.trace.pop_front();
+        }
+        self.trace.push_back(format!("{} {line}", self.now));
+    }
+
+    fn expect(&mut self, property: &'static str, holds: bool, what: impl FnOnce() -> String) {
+        if !holds && self.violation.is_none() {
+            let what = format!("at {}: {}", self.now, what());
+            self.violation = Some((property, what));
+        }
+    }
+
+    fn push(&mut self, at: Instant, step: Step) {
+        self.sequence += 1;
+        self.queue.insert((at, self.sequence), step);
+    }
+
+    fn after(&mut self, delay: Duration, step: Step) {
+        self.push(self.now + delay, step);
+    }
+
+    fn new_node(&mut self, slot: usize) -> NodeId {
+        self.sequence += 1;
+        let boot = Boot { millis: self.sequence, random: slot as u64 };
+        let name = NodeName::new(["a", "b", "c"][slot]).expect("a node name");
+        let id = NodeId::new(name, boot);
+        let rng = self.rng.fork();
+        let mut config = Config::default();
+        if self.classes.hasty {
+            (config.offer_timeout, config.standby_ttl) = (ms(3000), ms(3100));
+        }
+        let config = config.check().expect("sound settings");
+        let moves = Moves::new(self.now, config, id.clone(), rng);
+        self.nodes.insert(slot, Toy::new(id.clone(), moves));
+        id
+    }
+}
+
+pub(crate) fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
