@@ -71,7 +71,10 @@ fn main() {
             while world.steps() < STEPS && world.run_for(Duration::from_millis(100)).is_ok() {}
             let took = start.elapsed().as_secs_f64();
             let rate = world.steps() as f64 / took;
-            println!("{name}, {n_nodes} nodes: {rate:.0} packets/s");
+            println!(
+                "{name}, {n_nodes} nodes: {rate:.0} packets/s, trace {:016x}",
+                world.trace_hash()
+            );
         }
     }
 }

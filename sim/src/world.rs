@@ -50,6 +50,7 @@ pub struct World<H: Host> {
     steps: u64,
     steps_now: u64,
     steps_at: Instant,
+    steps_at_one_instant_max: u64,
     violation: Option<Violation>,
 }
 
@@ -74,7 +75,8 @@ enum Packets {
 impl<H: Host> World<H> {
     /// How long a node of slowness 1 takes for one input. A node of normal speed takes no time.
     pub const SERVICE_TIME: Duration = Duration::from_micros(100);
-    /// How many inputs may be handled at one instant before the world calls it a livelock.
+    /// How many inputs may be handled at one instant before the world calls it a livelock, unless
+    /// [`limit_steps`](Self::limit_steps) says otherwise.
     pub const STEPS_AT_ONE_INSTANT_MAX: u64 = 1_000_000;
     /// How many times one timer may go off at one instant before the world calls it a livelock.
     pub const TIMEOUTS_AT_ONE_INSTANT_MAX: u64 = 1_000;
@@ -113,6 +115,7 @@ impl<H: Host> World<H> {
             steps: 0,
             steps_now: 0,
             steps_at: Instant::START,
+            steps_at_one_instant_max: Self::STEPS_AT_ONE_INSTANT_MAX,
             violation: None,
         };
         world.set_faults(faults);
@@ -229,6 +232,11 @@ impl<H: Host> World<H> {
     /// Keeps this many lines of the trace instead of 256.
     pub fn keep_lines(&mut self, lines_max: usize) {
         self.trace.keep(lines_max);
+    }
+
+    /// Calls it a livelock when more than `at_one_instant_max` inputs are handled at one instant.
+    pub const fn limit_steps(&mut self, at_one_instant_max: u64) {
+        self.steps_at_one_instant_max = at_one_instant_max;
     }
 
     /// Writes every packet into the trace, with its content, and keeps more lines. Otherwise

@@ -227,7 +227,7 @@ impl<H: Host> World<H> {
         if timeouts > Self::TIMEOUTS_AT_ONE_INSTANT_MAX {
             let sentence = format!("the timer of {addr} goes off for ever at one instant");
             self.violate(Violation::new("world: no livelock", self.now, sentence));
-        } else if self.steps_now > Self::STEPS_AT_ONE_INSTANT_MAX {
+        } else if self.steps_now > self.steps_at_one_instant_max {
             let sentence = format!("{} inputs at one instant, the last at {addr}", self.steps_now);
             self.violate(Violation::new("world: no livelock", self.now, sentence));
         }

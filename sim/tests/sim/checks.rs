@@ -142,12 +142,24 @@ fn an_endless_exchange_in_no_time_is_a_livelock() {
     let no_time = Duration::ZERO..=Duration::ZERO;
     let mut world = probes(5, Faults { delay: no_time, ..Faults::calm() });
     world.keep_lines(10);
+    world.limit_steps(1_000);
     world.with(A, |probe, _| probe.is_echo = true);
     world.with(B, |probe, _| probe.is_echo = true);
     world.with(A, |probe, _| probe.send(B, 0));
     let violation = world.run_for(ms(1)).expect_err("time never passes");
     assert_eq!((violation.property, violation.at), ("world: no livelock", at(0)));
     assert_eq!(violation.last.len(), 10);
+}
+
+#[test]
+fn an_endless_exchange_that_takes_time_is_none() {
+    let mut world = probes(5, Faults::calm());
+    world.limit_steps(10);
+    world.with(A, |probe, _| probe.is_echo = true);
+    world.with(B, |probe, _| probe.is_echo = true);
+    world.with(A, |probe, _| probe.send(B, 0));
+    world.run_for(ms(100)).expect("time passes");
+    assert!(world.steps() > 50);
 }
 
 #[test]

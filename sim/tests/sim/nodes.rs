@@ -142,6 +142,19 @@ fn a_node_that_is_paused_again_sleeps_until_the_later_end() {
 }
 
 #[test]
+fn a_slow_node_that_is_paused_does_not_wake_when_its_work_is_done() {
+    let mut world = probes(7, Faults::calm());
+    world.slow(B, 100);
+    world.with(A, |probe, _| (0..3).for_each(|number| probe.send(B, number)));
+    run(&mut world, ms(5));
+    world.pause(B, ms(500));
+    run(&mut world, ms(499));
+    assert_eq!(numbers(&world, B), [0]);
+    run(&mut world, ms(100));
+    assert_eq!(numbers(&world, B), [0, 1, 2]);
+}
+
+#[test]
 fn a_crash_ends_a_pause() {
     let mut world = probes(8, Faults::calm());
     world.pause(B, ms(1_000));

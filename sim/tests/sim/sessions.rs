@@ -286,3 +286,19 @@ fn a_crashed_sender_takes_along_what_a_cut_held_back() {
     run(&mut world, IDLE * 2);
     assert_eq!(numbers(&world, B), []);
 }
+
+#[test]
+fn a_session_opens_before_it_closes_however_late_it_hears() {
+    let faults = Faults { delay: ms(500)..=ms(500), idle_timeout: ms(50), ..Faults::calm() };
+    for spoil in [World::crash, World::stop] {
+        let mut world = probes(16, faults.clone());
+        world.with(A, |probe, _| probe.dial(0, B));
+        let accepted = world.run_to(ms(5_000), |world| !given(world, B, Instant::START).is_empty());
+        assert!(matches!(accepted, Ok(Some(_))), "{accepted:?}");
+        spoil(&mut world, B);
+        run(&mut world, ms(5_000));
+        let session = Session::dialled(0);
+        let expected = [Given::Opened(session, 1, B), Given::Closed(session)];
+        assert_eq!(given(&world, A, Instant::START), expected);
+    }
+}
