@@ -7,8 +7,9 @@ use swarm_base::{NodeId, NodeName, Session};
 /// What the layer above learns or has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Open a transport to `node`, and answer with [`Links::handle_opened`](crate::Links::handle_opened) or
-    /// [`Links::handle_failed`](crate::Links::handle_failed).
+    /// Open a transport to `node`, and answer with
+    /// [`handle_opened`](crate::Links::handle_opened) or
+    /// [`handle_failed`](crate::Links::handle_failed).
     Dial {
         /// The number of the session to be.
         session: Session,
