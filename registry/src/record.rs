@@ -3,6 +3,7 @@
 
 use crate::log::{LogId, Logs, Standing};
 use crate::{At, Claim, State};
+use std::sync::Arc;
 use swarm_base::{NodeId, Pid, Token};
 
 /// What one log says about a name.
@@ -31,6 +32,14 @@ impl Entry {
             Self::Gone { token, .. } => (*token, 0),
             Self::Claim(claim) => (claim.token, 1),
             Self::Stopped(token) => (*token, 2),
+        }
+    }
+
+    /// Where a pointer points.
+    pub(crate) fn target(&self) -> Option<&NodeId> {
+        match self {
+            Self::Gone { to, .. } => Some(to),
+            Self::Claim(_) | Self::Stopped(_) => None,
         }
     }
 
@@ -81,35 +90,82 @@ pub enum Resolution<'a> {
 
 /// All entries of one name, at most one per log.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Record(Vec<(LogId, Entry)>);
+pub(crate) enum Record {
+    #[default]
+    Empty,
+    /// The rule, without memory of its own: that spares a lookup a cache miss.
+    One((LogId, Entry)),
+    Many(Vec<(LogId, Entry)>),
+}
 
 impl Record {
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries().is_empty()
     }
 
     pub(crate) fn of(&self, log: LogId) -> Option<&Entry> {
-        self.0.iter().find(|(id, _)| *id == log).map(|(_, entry)| entry)
+        self.iter().find(|(id, _)| *id == log).map(|(_, entry)| entry)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &(LogId, Entry)> {
-        self.0.iter()
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, (LogId, Entry)> {
+        self.entries().iter()
     }
 
     /// Sets or removes what `log` says, and returns what it said.
     pub(crate) fn put(&mut self, log: LogId, entry: Option<Entry>) -> Option<Entry> {
-        match (self.0.iter().position(|(id, _)| *id == log), entry) {
-            (Some(idx), Some(entry)) => Some(std::mem::replace(&mut self.0[idx].1, entry)),
-            (Some(idx), None) => Some(self.0.swap_remove(idx).1),
+        let idx = self.iter().position(|(id, _)| *id == log);
+        match (idx, entry) {
+            (Some(idx), Some(entry)) => {
+                Some(std::mem::replace(&mut self.entries_mut()[idx].1, entry))
+            }
+            (Some(idx), None) => self.remove(idx),
             (None, Some(entry)) => {
-                // One entry is the rule: the vector's own first growth would reserve four.
-                if self.0.is_empty() {
-                    self.0.reserve_exact(1);
-                }
-                self.0.push((log, entry));
+                *self = match std::mem::take(self) {
+                    Self::Empty => Self::One((log, entry)),
+                    Self::One(one) => Self::Many(vec![one, (log, entry)]),
+                    Self::Many(mut many) => {
+                        many.push((log, entry));
+                        Self::Many(many)
+                    }
+                };
                 None
             }
             (None, None) => None,
+        }
+    }
+
+    fn remove(&mut self, idx: usize) -> Option<Entry> {
+        match std::mem::take(self) {
+            Self::Empty => None,
+            Self::One((_, entry)) => Some(entry),
+            Self::Many(mut many) => {
+                let (_, entry) = many.swap_remove(idx);
+                *self = match many.pop() {
+                    Some(one) if many.is_empty() => Self::One(one),
+                    Some(last) => {
+                        many.push(last);
+                        Self::Many(many)
+                    }
+                    None => Self::Empty,
+                };
+                Some(entry)
+            }
+        }
+    }
+
+    fn entries(&self) -> &[(LogId, Entry)] {
+        match self {
+            Self::Empty => &[],
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+
+    fn entries_mut(&mut self) -> &mut [(LogId, Entry)] {
+        match self {
+            Self::Empty => &mut [],
+            Self::One(one) => std::slice::from_mut(one),
+            Self::Many(many) => many,
         }
     }
 
@@ -122,6 +178,12 @@ impl Record {
             Decision::Orphan(log, claim) => Resolution::Orphan { node: &logs[log].node, claim },
             Decision::Pending(to) => Resolution::Pending { to },
         }
+    }
+
+    /// The kind of the claim that counts, where it has a spec.
+    pub(crate) fn kind(&self, summary: &Summary) -> Option<Arc<str>> {
+        let claim = self.of(summary.log?)?.claim()?;
+        claim.spec.as_ref().map(|spec| spec.kind.clone())
     }
 
     /// The name in a few words, to tell whether something changed.
@@ -140,15 +202,15 @@ impl Record {
             Some(At::Waiting) => (4, None, None),
         };
         let token = claim.map_or_else(Token::default, |claim| claim.token);
-        let top = self.0.iter().map(|(_, entry)| entry.token()).max().unwrap_or_default();
-        let n_live = self.0.iter().filter(|(log, entry)| is_live_claim(logs, *log, entry)).count();
+        let top = self.iter().map(|(_, entry)| entry.token()).max().unwrap_or_default();
+        let n_live = self.iter().filter(|(log, entry)| is_live_claim(logs, *log, entry)).count();
         Summary { state, log, token, at, pid, moving, top, n_live }
     }
 
     fn decide<'a>(&'a self, logs: &Logs) -> Decision<'a> {
         let mut live: Option<(LogId, &Claim)> = None;
         let mut highest: Option<&(LogId, Entry)> = None;
-        for held in &self.0 {
+        for held in self.entries() {
             let (log, entry) = held;
             match (logs[*log].standing, entry) {
                 (Standing::Unseen, _) => {}
@@ -219,10 +281,5 @@ impl Summary {
     /// The process that a lookup gives.
     pub(crate) fn found(&self) -> Option<Pid> {
         self.pid.filter(|_| self.state == State::Held)
-    }
-
-    /// The log whose claim counts.
-    pub(crate) const fn log(&self) -> Option<LogId> {
-        self.log
     }
 }

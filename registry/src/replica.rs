@@ -57,20 +57,25 @@ impl Replica {
         if was == standing {
             return;
         }
-        let node = self.logs[log].node.clone();
-        let named = self.logs[log].names.keys();
-        let affected: Vec<Name> =
-            named.chain(self.gone_to.get(&node).into_iter().flatten()).cloned().collect();
-        let mut before = Index::default();
-        for name in affected {
-            self.remember(&name, &mut before);
-        }
+        let of = &self.logs[log];
+        // Pointers to the node change their meaning too. Indices stay as they are meanwhile.
+        let pointed = self.gone_to.get(&of.node).into_iter().flatten();
+        let pointed = pointed.filter(|name| !of.names.contains_key(*name));
+        let affected = of.names.keys().chain(pointed);
+        let before: Vec<(usize, Summary)> = affected
+            .filter_map(|name| {
+                let (idx, _, record) = self.names.get_full(name)?;
+                Some((idx, record.summary(&self.logs)))
+            })
+            .collect();
         self.logs[log].standing = standing;
-        for (name, before) in &before {
-            let after = self.summary(name).state;
-            self.track_state(name, before.state, after);
+        for (idx, before) in before {
+            let Some((name, record)) = self.names.get_index(idx) else { continue };
+            let after = record.summary(&self.logs);
+            let (name, kind) = (name.clone(), record.kind(&after));
+            self.track_state(&name, before.state, after.state);
+            self.tell(&name, before, after, kind);
         }
-        self.tell_all(before);
         match (was, standing) {
             (Standing::Live, _) => self.tell_members(log, standing),
             (_, Standing::Live) => self.tell_members(log, standing),
@@ -210,46 +215,43 @@ impl Replica {
     }
 
     fn set(&mut self, log: LogId, name: &Name, entry: Option<Entry>, tell: &mut Tell<'_>) {
-        let (before, after) = self.put(log, name, entry);
+        let (before, after, kind) = self.put(log, name, entry);
         match tell {
-            Tell::Now => self.tell(name, before, after),
+            Tell::Now => self.tell(name, before, after, kind),
             Tell::Later(first) => drop(first.entry(name.clone()).or_insert(before)),
         }
     }
 
-    /// The one place where an entry changes. Returns what the name was and is.
-    fn put(&mut self, log: LogId, name: &Name, entry: Option<Entry>) -> (Summary, Summary) {
-        let of = &mut self.logs[log];
-        match entry {
-            Some(_) => drop(of.names.entry(name.clone()).or_default()),
-            None => drop(of.names.swap_remove(name)),
-        }
-        if log == OWN {
-            match &entry {
-                Some(Entry::Gone { .. } | Entry::Stopped(_)) => {
-                    self.own_remains.insert(name.clone());
-                }
-                Some(Entry::Claim(_)) | None => drop(self.own_remains.remove(name)),
-            }
-        }
-        let pid = entry.as_ref().and_then(running);
-        let to = entry.as_ref().and_then(target).cloned();
+    /// The one place where an entry changes. Returns what the name was and is, and the kind of
+    /// the claim that counts now.
+    fn put(&mut self, log: LogId, name: &Name, entry: Option<Entry>) -> Change {
+        let new = Traits::of(entry.as_ref());
         let record = self.names.entry(name.clone()).or_default();
         let before = record.summary(&self.logs);
-        let old = record.put(log, entry);
+        let old = Traits::of(record.put(log, entry).as_ref());
         let after = record.summary(&self.logs);
+        let kind = record.kind(&after);
         if record.is_empty() {
             self.names.swap_remove(name);
         }
+        match (old.is_there, new.is_there) {
+            (false, true) => drop(self.logs[log].names.insert(name.clone(), ())),
+            (true, false) => drop(self.logs[log].names.swap_remove(name)),
+            _ => {}
+        }
         self.track_state(name, before.state, after.state);
-        let (old_pid, old_to) = (old.as_ref().and_then(running), old.as_ref().and_then(target));
-        if old_to != to.as_ref() {
-            self.track_pointer(name, old_to, to);
+        if old.target != new.target {
+            self.track_pointer(name, old.target, new.target);
         }
-        if log == OWN && old_pid != pid {
-            self.track_own(name, old_pid, pid);
+        if log == OWN {
+            self.track_own(name, old.pid, new.pid);
+            match new.remains {
+                true => drop(self.own_remains.insert(name.clone())),
+                false if old.remains => drop(self.own_remains.remove(name)),
+                false => {}
+            }
         }
-        (before, after)
+        (before, after, kind)
     }
 
     fn track_state(&mut self, name: &Name, before: State, after: State) {
@@ -266,17 +268,17 @@ impl Replica {
         }
     }
 
-    fn track_pointer(&mut self, name: &Name, old: Option<&NodeId>, new: Option<NodeId>) {
+    fn track_pointer(&mut self, name: &Name, old: Option<NodeId>, new: Option<NodeId>) {
         if let Some(old) = old
             && !self
                 .names
                 .get(name)
-                .is_some_and(|record| record.iter().any(|(_, entry)| target(entry) == Some(old)))
-            && let Some(names) = self.gone_to.get_mut(old)
+                .is_some_and(|record| record.iter().any(|(_, entry)| entry.target() == Some(&old)))
+            && let Some(names) = self.gone_to.get_mut(&old)
         {
             names.remove(name);
             if names.is_empty() {
-                self.gone_to.remove(old);
+                self.gone_to.remove(&old);
             }
         }
         if let Some(new) = new {
@@ -285,6 +287,9 @@ impl Replica {
     }
 
     fn track_own(&mut self, name: &Name, old: Option<Pid>, new: Option<Pid>) {
+        if old == new {
+            return;
+        }
         if let Some(old) = old
             && let Some(names) = self.own_names.get_mut(&old)
         {
@@ -319,15 +324,19 @@ impl Replica {
 
     fn tell_all(&mut self, before: Index<Name, Summary>) {
         for (name, before) in before {
-            let after = self.summary(&name);
-            self.tell(&name, before, after);
+            let (after, kind) = match self.names.get(&name) {
+                Some(record) => {
+                    let after = record.summary(&self.logs);
+                    (after, record.kind(&after))
+                }
+                None => (Summary::FREE, None),
+            };
+            self.tell(&name, before, after, kind);
         }
     }
 
-    fn tell(&mut self, name: &Name, before: Summary, after: Summary) {
+    fn tell(&mut self, name: &Name, before: Summary, after: Summary, kind: Option<Arc<str>>) {
         if before != after {
-            let claim = after.log().and_then(|log| self.entry(log, name)?.claim());
-            let kind = claim.and_then(|claim| claim.spec.as_ref()).map(|spec| spec.kind.clone());
             self.events.push_back(Event::Changed {
                 name: name.clone(),
                 was: before.found(),
@@ -392,17 +401,32 @@ impl Replica {
 /// The groups of processes.
 pub(crate) type Members = Index<Pid, BTreeMap<Name, Bytes>>;
 
-fn running(entry: &Entry) -> Option<Pid> {
-    match entry {
-        Entry::Claim(claim) => claim.pid(),
-        Entry::Gone { .. } | Entry::Stopped(_) => None,
-    }
+/// What a name was and is, and the kind of the claim that counts now.
+type Change = (Summary, Summary, Option<Arc<str>>);
+
+/// What an entry is indexed by, besides its name.
+#[derive(Default)]
+struct Traits {
+    is_there: bool,
+    /// Its process.
+    pid: Option<Pid>,
+    /// Where it points.
+    target: Option<NodeId>,
+    /// Whether it is a tombstone or a pointer.
+    remains: bool,
 }
 
-fn target(entry: &Entry) -> Option<&NodeId> {
-    match entry {
-        Entry::Gone { to, .. } => Some(to),
-        Entry::Claim(_) | Entry::Stopped(_) => None,
+impl Traits {
+    fn of(entry: Option<&Entry>) -> Self {
+        let there = Self { is_there: true, ..Self::default() };
+        match entry {
+            None => Self::default(),
+            Some(Entry::Claim(claim)) => Self { pid: claim.pid(), ..there },
+            Some(Entry::Gone { to, .. }) => {
+                Self { target: Some(to.clone()), remains: true, ..there }
+            }
+            Some(Entry::Stopped(_)) => Self { remains: true, ..there },
+        }
     }
 }
 
