@@ -178,6 +178,41 @@ async fn a_slow_inbox_makes_the_sender_wait() {
 }
 
 #[tokio::test]
+async fn a_session_whose_control_frames_pile_up_is_closed() {
+    let (mut a, mut b) = (Node::start("a"), Node::start("b"));
+    let (at_a, at_b) = a.connect(&mut b).await;
+    let control = a.endpoint.control(at_a).expect("open");
+    // The driver of b takes no notices: its queue of them, the windows and the queue here fill.
+    let megabyte = |bytes: &mut Vec<u8>| bytes.resize(bytes.len() + 1024 * 1024, 0);
+    let mut pushed = 0;
+    while control.push(megabyte) == Push::Queued {
+        pushed += 1;
+        assert!(pushed < 1000, "it never fills");
+        tokio::task::yield_now().await;
+    }
+    assert!(pushed >= 64);
+    let why = Cause::Here(Reason::Overloaded);
+    assert_eq!(a.next().await, Notice::Closed { session: at_a, why });
+    let why = Cause::There(Reason::Overloaded);
+    let closed = Notice::Closed { session: at_b, why };
+    while b.next().await != closed {}
+}
+
+#[tokio::test]
+async fn an_inbox_that_panics_ends_its_session_only() {
+    let (mut a, mut b) = (Node::start("a"), Node::start("b"));
+    let (first, _) = a.connect(&mut b).await;
+    let (second, at_b) = a.connect(&mut b).await;
+    b.inbox.panic_at(b"boom");
+    let boom = |bytes: &mut Vec<u8>| bytes.extend_from_slice(b"boom");
+    a.endpoint.messages(first).expect("open").send(boom).await.expect("queued");
+    let why = Cause::There(Reason::Protocol);
+    assert_eq!(a.next().await, Notice::Closed { session: first, why });
+    a.endpoint.messages(second).expect("open").send(frame(1)).await.expect("queued");
+    assert_eq!(b.inbox.next().await.0, at_b);
+}
+
+#[tokio::test]
 async fn a_frame_that_is_too_long_never_leaves() {
     let (mut a, mut b) = (Node::start("a"), Node::start("b"));
     let (at_a, at_b) = a.connect(&mut b).await;

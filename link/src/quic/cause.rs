@@ -7,8 +7,11 @@ use quinn::{ApplicationClose, ConnectError, ConnectionError, TransportErrorCode}
 pub(super) fn of(error: &ConnectionError) -> Cause {
     match error {
         ConnectionError::ApplicationClosed(ApplicationClose { error_code, .. }) => {
-            let code = u32::try_from(error_code.into_inner()).unwrap_or(u32::MAX);
-            Cause::There(Reason::from_code(code))
+            match u32::try_from(error_code.into_inner()).unwrap_or(u32::MAX) {
+                // What quinn sends for a connection that was dropped.
+                0 => Cause::There(Reason::GivenUp),
+                code => Cause::There(Reason::from_code(code)),
+            }
         }
         ConnectionError::ConnectionClosed(close) => {
             of_code(close.error_code).unwrap_or_else(|| other(error))
@@ -38,6 +41,10 @@ fn of_code(code: TransportErrorCode) -> Option<Cause> {
     let code = u64::from(code);
     if code == u64::from(TransportErrorCode::CONNECTION_REFUSED) {
         return Some(Cause::Busy);
+    }
+    // During the handshake QUIC hides the reason of an application (RFC 9000 §10.2.3).
+    if code == u64::from(TransportErrorCode::APPLICATION_ERROR) {
+        return Some(Cause::There(Reason::GivenUp));
     }
     match code.checked_sub(CRYPTO_ERROR)? {
         UNKNOWN_CA | DECRYPT_ERROR => Some(Cause::WrongSecret),
@@ -85,6 +92,8 @@ mod tests {
         check(120, Some(Cause::OtherProtocol));
         check(80, None);
         assert_eq!(of_code(TransportErrorCode::CONNECTION_REFUSED), Some(Cause::Busy));
+        let given_up = Cause::There(Reason::GivenUp);
+        assert_eq!(of_code(TransportErrorCode::APPLICATION_ERROR), Some(given_up));
         assert_eq!(of_code(TransportErrorCode::FLOW_CONTROL_ERROR), None);
     }
 }

@@ -52,6 +52,8 @@ pub(super) async fn accept(shared: Arc<Shared>, incoming: Incoming, permit: Owne
                 None => link::close(&open.connection, Reason::Overloaded),
             }
         }
+        // It dialled and thought better of it: nobody was turned away.
+        Err(Cause::There(Reason::GivenUp)) => (),
         Err(why) => shared.try_tell(Notice::Rejected { peer, why }),
     }
 }

@@ -107,7 +107,7 @@ impl Outbox {
                 Push::TooLong => return Err(SendError::TooLong { max: self.0.frame_len_max }),
                 Push::Full => (),
             }
-            self.below(limit).await;
+            self.had_space().await;
             limit = self.0.limit.saturating_mul(2);
         }
     }
@@ -119,7 +119,7 @@ impl Outbox {
     ///
     /// May be dropped at any time.
     pub async fn space(&self) {
-        self.below(self.0.limit).await;
+        self.had_space().await;
     }
 
     /// How many bytes wait.
@@ -166,20 +166,20 @@ impl Outbox {
         Push::Queued
     }
 
-    async fn below(&self, limit: usize) {
-        loop {
-            let notified = self.0.space.notified();
-            tokio::pin!(notified);
-            // Registered before the look, so that no wake-up falls in between.
-            notified.as_mut().enable();
-            {
-                let queue = self.queue();
-                if queue.closed || queue.len < limit {
-                    return;
-                }
+    /// Returns once there was space, even where others have used it since: whoever has waited for
+    /// one emptying of the queue may use the reserve.
+    async fn had_space(&self) {
+        let notified = self.0.space.notified();
+        tokio::pin!(notified);
+        // Registered before the look, so that no wake-up falls in between.
+        notified.as_mut().enable();
+        {
+            let queue = self.queue();
+            if queue.closed || queue.len < self.0.limit {
+                return;
             }
-            notified.await;
         }
+        notified.await;
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -248,3 +248,106 @@ pub(super) const PREFIX: usize = 4;
 const SPARE_MAX: usize = 4 * 1024 * 1024;
 /// What cannot wait may fill the queue up to this many times its limit.
 const RESERVED: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use tokio::task::JoinSet;
+
+    fn frame(len: usize) -> impl FnOnce(&mut Vec<u8>) {
+        move |bytes| bytes.resize(bytes.len() + len, 9)
+    }
+
+    #[tokio::test]
+    async fn frames_are_packed_behind_their_lengths() {
+        let outbox = Outbox::new(100, 100);
+        assert_eq!(outbox.push(|bytes| bytes.extend_from_slice(b"ab")), Push::Queued);
+        assert_eq!(outbox.push(|_| ()), Push::Queued);
+        assert_eq!(outbox.queued(), 10);
+        let taken = outbox.take(Vec::new()).await.expect("open");
+        assert_eq!(taken, [0, 0, 0, 2, b'a', b'b', 0, 0, 0, 0]);
+        assert_eq!(outbox.queued(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_takes_nothing_until_it_is_taken() {
+        let outbox = Outbox::new(10, 100);
+        assert_eq!(outbox.push(frame(6)), Push::Queued);
+        assert_eq!(outbox.push(frame(0)), Push::Full);
+        outbox.take(Vec::new()).await.expect("open");
+        assert_eq!(outbox.push(frame(0)), Push::Queued);
+    }
+
+    #[tokio::test]
+    async fn what_a_panicking_or_long_frame_leaves_behind_is_not_sent() {
+        let outbox = Outbox::new(100, 8);
+        assert_eq!(outbox.push(frame(1)), Push::Queued);
+        let panicking = |bytes: &mut Vec<u8>| {
+            bytes.push(1);
+            panic!("by intention")
+        };
+        assert!(catch_unwind(AssertUnwindSafe(|| outbox.push(panicking))).is_err());
+        assert_eq!(outbox.take(Vec::new()).await.expect("open"), [0, 0, 0, 1, 9]);
+        assert_eq!(outbox.push(frame(9)), Push::TooLong);
+        assert_eq!(outbox.push(frame(2)), Push::Queued);
+        assert_eq!(outbox.take(Vec::new()).await.expect("open"), [0, 0, 0, 2, 9, 9]);
+    }
+
+    #[tokio::test]
+    async fn a_closed_queue_is_emptied_and_then_ends() {
+        let outbox = Outbox::new(100, 100);
+        assert_eq!(outbox.push(frame(1)), Push::Queued);
+        outbox.close();
+        assert_eq!(outbox.push(frame(1)), Push::Closed);
+        assert_eq!(outbox.send(frame(1)).await, Err(SendError::Closed));
+        assert!(outbox.take(Vec::new()).await.is_some());
+        assert!(outbox.take(Vec::new()).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn closing_wakes_whoever_waits() {
+        let (full, empty) = (Outbox::new(1, 100), Outbox::new(1, 100));
+        assert_eq!(full.push(frame(1)), Push::Queued);
+        let mut waiting = JoinSet::new();
+        let sender = full.clone();
+        waiting
+            .spawn(async move { assert_eq!(sender.send(frame(1)).await, Err(SendError::Closed)) });
+        let sender = full.clone();
+        waiting.spawn(async move { sender.space().await });
+        let writer = empty.clone();
+        waiting.spawn(async move { assert_eq!(writer.take(Vec::new()).await, None) });
+        tokio::task::yield_now().await;
+        full.close();
+        empty.close();
+        while let Some(ended) = waiting.join_next().await {
+            ended.expect("no panic");
+        }
+    }
+
+    /// One sender never waits, the others do: each of those gets its frames through.
+    #[tokio::test]
+    async fn those_who_wait_are_not_starved_by_those_who_do_not() {
+        let outbox = Outbox::new(64, 100);
+        let mut waiting = JoinSet::new();
+        for _ in 0..3 {
+            let outbox = outbox.clone();
+            waiting.spawn(async move {
+                for _ in 0..100 {
+                    outbox.send(frame(2)).await.expect("open");
+                }
+            });
+        }
+        let (mut spare, mut rounds) = (Vec::new(), 0);
+        while !waiting.is_empty() {
+            while outbox.push(frame(1)) == Push::Queued {}
+            spare = outbox.take(spare).await.expect("open");
+            // Full again before those who wait can look.
+            while outbox.push(frame(1)) == Push::Queued {}
+            tokio::task::yield_now().await;
+            while waiting.try_join_next().is_some() {}
+            rounds += 1;
+            assert!(rounds < 1000, "starved");
+        }
+    }
+}

@@ -43,7 +43,7 @@ impl Settings {
     /// # Errors
     ///
     /// [`SettingsError`] names the setting and what would be right.
-    pub(super) fn check(&self) -> Result<(), SettingsError> {
+    pub fn check(&self) -> Result<(), SettingsError> {
         let least = self.keep_alive * 2;
         if self.keep_alive.is_zero() {
             return Err(SettingsError::KeepAlive);

@@ -163,11 +163,17 @@ pub(crate) struct Kept {
     frames: Mutex<VecDeque<(Session, Bytes)>>,
     arrived: Notify,
     held: watch::Sender<bool>,
+    fatal: Mutex<Option<&'static [u8]>>,
 }
 
 impl Default for Kept {
     fn default() -> Self {
-        Self { frames: Mutex::default(), arrived: Notify::new(), held: watch::Sender::new(false) }
+        Self {
+            frames: Mutex::default(),
+            arrived: Notify::new(),
+            held: watch::Sender::new(false),
+            fatal: Mutex::default(),
+        }
     }
 }
 
@@ -179,6 +185,11 @@ impl Kept {
 
     pub(crate) fn release(&self) {
         self.held.send_replace(false);
+    }
+
+    /// Panics at a frame of these bytes.
+    pub(crate) fn panic_at(&self, frame: &'static [u8]) {
+        *self.fatal.lock().expect("no panic") = Some(frame);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -200,6 +211,8 @@ impl Kept {
 
 impl Inbox for Kept {
     fn deliver(&self, from: Session, frame: Bytes) -> Pace {
+        let fatal = *self.fatal.lock().expect("no panic");
+        assert_ne!(fatal, Some(&frame[..]), "by intention");
         self.frames.lock().expect("no panic").push_back((from, frame));
         self.arrived.notify_one();
         let mut held = self.held.subscribe();
