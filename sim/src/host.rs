@@ -101,7 +101,8 @@ pub enum Effect<D, F, E> {
         frame: F,
     },
     /// Close `session`, or give up dialling it. The host hears nothing more of it; the peer hears
-    /// `Closed`. Ignored where the session is over already.
+    /// `Closed`, after the frames that were sent before, unless the session breaks first or the
+    /// network lets closes overtake. Ignored where the session is over already.
     Close {
         /// The session.
         session: Session,

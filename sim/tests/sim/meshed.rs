@@ -4,7 +4,7 @@ use crate::ms;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
-use swarm_base::{Instant, Machine, Output};
+use swarm_base::{Instant, Machine, Output, Rng};
 use swarm_sim::{Faults, Mesh, Meshed, World, addr};
 
 /// Greets whoever comes up, and answers greetings.
@@ -120,7 +120,8 @@ fn a_restarted_node_is_another_peer_and_the_old_one_goes() {
 #[test]
 fn pairs_that_lose_each_other_meet_again() {
     for seed in 0..50 {
-        let mut world = world(seed, Faults { break_gap: Some(ms(300)), ..Faults::calm() });
+        let faults = Faults::draw(&mut Rng::new(seed));
+        let mut world = world(seed, Faults { break_gap: Some(ms(300)), ..faults });
         world.run_for(Duration::from_secs(20)).expect("nothing is checked");
         world.heal();
         let took = world
