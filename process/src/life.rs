@@ -54,7 +54,8 @@ pub(crate) async fn run(processes: Processes, handle: Handle, mut body: Body) {
         (_, end) => end,
     };
     guard.armed = false;
-    processes.bury(&handle, end).await;
+    // Boxed, as are all rare steps: what they need is not paid for while the process idles.
+    Box::pin(processes.bury(&handle, end)).await;
 }
 
 /// Ends a process whose task is dropped, as when the runtime shuts down.

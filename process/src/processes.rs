@@ -285,9 +285,19 @@ impl Processes {
         self.0.table.set_post(process, post);
     }
 
-    /// Tells the node. A node that is gone needs no notices.
-    pub(crate) async fn notify(&self, notice: Notice) {
-        drop(self.0.notices.send(notice).await);
+    /// Tells the node: at once, or when it has room. A node that is gone needs no notices.
+    ///
+    /// Only a future that has to wait is as large as a notice: every process has room for this one.
+    pub(crate) fn notify(&self, notice: Notice) -> impl Future<Output = ()> + Send + use<> {
+        let waiting = self.try_notify(notice).map(|notice| {
+            let notices = self.0.notices.clone();
+            Box::pin(async move { drop(notices.send(notice).await) })
+        });
+        async move {
+            if let Some(waiting) = waiting {
+                waiting.await;
+            }
+        }
     }
 
     /// Tells the node if it has room, else gives the notice back.
