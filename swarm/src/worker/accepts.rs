@@ -27,7 +27,8 @@ pub trait Accepts<W: Worker>: sealed::List + Send + 'static {
     ) -> impl Future<Output = ()> + Send;
 }
 
-/// `M` stands in the list, at place `I`, which the compiler finds.
+/// `M` stands in the list, at place `I`, which the compiler finds. It is the only bound that a
+/// method needs: a list is one only where the worker handles all of it.
 #[diagnostic::on_unimplemented(
     message = "`{M}` is not listed in this worker's `type Accepts`",
     note = "add `{M}` to the worker's `type Accepts`"
@@ -37,6 +38,13 @@ pub trait Has<M, I>: sealed::List {}
 /// A place in a list of messages, counted from 0.
 #[derive(Clone, Copy, Debug)]
 pub struct At<const N: usize>;
+
+/// In no list: see below.
+enum Nothing {}
+
+/// With one candidate only, the compiler would conclude that every message is that one, and say
+/// that the types differ; with two it looks at the message and says that it is not listed.
+impl<A: Message> Has<Nothing, At<16>> for (A,) {}
 
 mod sealed {
     pub trait List {}

@@ -2,7 +2,7 @@
 
 use super::message::payload;
 use super::system::System;
-use super::{Handle, Has, Message, Worker};
+use super::{Has, Message, Worker};
 use crate::{Swarm, ToName};
 use std::fmt;
 use std::marker::PhantomData;
@@ -26,7 +26,7 @@ impl<W: Worker> Cx<W> {
     /// What the worker is called: displays as its name, or as its pid where it has no name.
     #[must_use]
     pub fn name(&self) -> Label<'_> {
-        Label { name: self.context.name(), pid: self.context.pid() }
+        self.context.name().map_or_else(|| Label::of_pid(self.pid()), Label::of_name)
     }
 
     /// The node that it runs on. Displays as the node's name.
@@ -79,7 +79,6 @@ impl<W: Worker> Cx<W> {
     /// With more than 65,536 such messages pending it ends as `Overloaded`.
     pub fn send_after<M: Message, I>(&self, delay: Duration, message: M)
     where
-        W: Handle<M>,
         W::Accepts: Has<M, I>,
     {
         self.context.send_after(delay, payload(message));
@@ -89,7 +88,6 @@ impl<W: Worker> Cx<W> {
     /// make: above four times the mailbox's limit it ends as `Overloaded`.
     pub fn cast_self<M: Message, I>(&self, message: M)
     where
-        W: Handle<M>,
         W::Accepts: Has<M, I>,
     {
         self.context.cast_self(payload(message));
@@ -125,24 +123,38 @@ impl<W> fmt::Debug for Cx<W> {
 
 /// What a process is called: displays as its name, or as its pid where it has no name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Label<'a> {
-    name: Option<&'a Name>,
-    pid: Pid,
+pub struct Label<'a>(Called<'a>);
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Called<'a> {
+    Name(&'a Name),
+    Pid(Pid),
 }
 
 impl<'a> Label<'a> {
+    pub(crate) const fn of_name(name: &'a Name) -> Self {
+        Self(Called::Name(name))
+    }
+
+    pub(crate) const fn of_pid(pid: Pid) -> Self {
+        Self(Called::Pid(pid))
+    }
+
     /// The name, where there is one.
     #[must_use]
     pub const fn name(self) -> Option<&'a Name> {
-        self.name
+        match self.0 {
+            Called::Name(name) => Some(name),
+            Called::Pid(_) => None,
+        }
     }
 }
 
 impl fmt::Display for Label<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.name {
-            Some(name) => fmt::Display::fmt(name, f),
-            None => fmt::Display::fmt(&self.pid, f),
+        match self.0 {
+            Called::Name(name) => fmt::Display::fmt(name, f),
+            Called::Pid(pid) => fmt::Display::fmt(&pid, f),
         }
     }
 }

@@ -103,6 +103,11 @@ impl Kinds {
         self.get(W::KIND).is_some_and(|kind| kind.worker == TypeId::of::<W>())
     }
 
+    /// The restart policy of each kind.
+    pub(crate) fn policies(&self) -> impl Iterator<Item = (&'static str, (Restart, Intensity))> {
+        self.0.values().map(|kind| (kind.name, (kind.restart, kind.intensity)))
+    }
+
     /// The names of all kinds, in order.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         self.0.keys().copied()

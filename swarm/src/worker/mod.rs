@@ -11,6 +11,7 @@ pub use kinds::KindError;
 pub(crate) use kinds::{Kind, Kinds, Start, StartRequest, spawn};
 
 mod limits;
+pub(crate) use limits::MESSAGE;
 
 mod message;
 pub use message::Message;
