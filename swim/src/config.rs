@@ -134,7 +134,7 @@ impl Config {
 }
 
 /// Settings that have been checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Checked(Config);
 
 impl Checked {
@@ -150,12 +150,6 @@ impl std::ops::Deref for Checked {
 
     fn deref(&self) -> &Config {
         &self.0
-    }
-}
-
-impl Default for Checked {
-    fn default() -> Self {
-        Self(Config::default())
     }
 }
 

@@ -3,7 +3,7 @@
 //! [`Swim`] is the SWIM protocol (Das, Gupta, Motivala 2002) with suspicion, and with Lifeguard's
 //! confirmations, as a state machine without clock, socket or task: it takes the time as an
 //! argument, datagrams as bytes, and hands out datagrams and [`Event`]s. With the feature `udp`,
-//! `Udp` runs one on a socket.
+//! `udp::Udp` runs one on a socket.
 //!
 //! - Every probe interval a node pings one other, round robin in random order. No answer: others
 //!   are asked to ping it. Still none: it is *suspect*, and has some time to refute.
@@ -21,6 +21,7 @@
 //! | [`Config`], [`Checked`], [`Metadata`] | settings, and what a node says about itself |
 //! | [`Keyring`], [`Cipher`], [`Key`], [`NullCipher`] | sealing |
 //! | [`Counters`], [`Refusals`] | what happened how often |
+//! | `udp` | a socket, a task, and the real cipher |
 
 mod config;
 pub use config::{Checked, Config, ConfigError};
@@ -55,3 +56,6 @@ mod replay;
 mod suspicion;
 mod table;
 mod wire;
+
+#[cfg(feature = "udp")]
+pub mod udp;

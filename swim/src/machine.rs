@@ -278,9 +278,11 @@ impl Swim {
         }
     }
 
-    /// Whether a newer boot of the sender's name is known.
+    /// Whether a newer boot of the sender's name is known. Of our own name both are heard: the
+    /// older one may be the holder who says that it is taken.
     fn is_outdated(&self, sender: &NodeId) -> bool {
-        self.table.get(&sender.name).is_some_and(|entry| entry.member.id.boot > sender.boot)
+        !self.is_self(&sender.name)
+            && self.table.get(&sender.name).is_some_and(|entry| entry.member.id.boot > sender.boot)
     }
 
     fn count(&mut self, refusal: Refusal) {

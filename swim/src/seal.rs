@@ -353,7 +353,7 @@ mod tests {
             Keyring::new("c", secret(first)).with(secret(second)).expect("two of four")
         };
         let (mut a, mut b) = (seal(node("a", 1), "c", 1), seal(node("b", 2), "c", 1));
-        let mut exchange = |a: &mut Seal, b: &mut Seal| {
+        let exchange = |a: &mut Seal, b: &mut Seal| {
             let there = a.seal(node("b", 2).boot, b"there");
             assert_eq!(open(b, &there), Ok(b"there".to_vec()));
             let back = b.seal(node("a", 1).boot, b"back");

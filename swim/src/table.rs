@@ -360,7 +360,7 @@ const ENTRIES_MAX: usize = 8192;
 
 /// A node raises its incarnation by one, so a leap is a fault or a forgery. Bounded, or one
 /// statement at the end of the range silences a node for good (memberlist#358).
-const LEAP_MAX: u64 = 1 << 20;
+pub(crate) const LEAP_MAX: u64 = 1 << 20;
 
 /// The highest incarnation of a node that was unknown.
 const FIRST_INCARNATION_MAX: u64 = 1 << 40;

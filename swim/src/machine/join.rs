@@ -21,7 +21,7 @@ pub(super) struct Seed {
 enum Found {
     Nobody,
     /// This node itself, by another of its addresses.
-    Self_,
+    Myself,
     /// Its whole table has been fetched.
     Member(NodeName),
 }
@@ -35,7 +35,7 @@ pub(super) struct Hello {
 
 /// What a table is fetched for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum JoinKind {
+pub(super) enum Purpose {
     /// To enter the group of whoever is at this address.
     Join(SocketAddr),
     /// To compare with a member.
@@ -98,7 +98,7 @@ impl Swim {
     fn is_settled(&self, seed: &Seed) -> bool {
         let lives = |name| self.table.get(name).is_some_and(|entry| entry.member.is_live());
         match &seed.found {
-            Found::Self_ => true,
+            Found::Myself => true,
             Found::Member(name) if lives(name) => true,
             // A member that was met through another seed counts, once there has been one.
             _ => {
@@ -149,27 +149,27 @@ impl Swim {
         }
         let Some(hello) = self.hellos.remove(&nonce) else { return };
         for seed in self.seeds.iter_mut().filter(|seed| seed.address == hello.to) {
-            seed.found = Found::Self_;
+            seed.found = Found::Myself;
         }
-        if self.seeds.iter().all(|seed| matches!(seed.found, Found::Self_)) {
+        if self.seeds.iter().all(|seed| matches!(seed.found, Found::Myself)) {
             self.report_merged();
         }
     }
 
     pub(super) fn handle_hello_ack(&mut self, now: Instant, sender: &Sender, nonce: u64) {
         if let Some(hello) = self.hellos.remove(&nonce) {
-            self.start_pull(now, sender, JoinKind::Join(hello.to));
+            self.start_pull(now, sender, Purpose::Join(hello.to));
         }
     }
 
     /// Whether `id` has been asked to let this node in and has not answered.
     pub(super) fn is_joining(&self, id: &NodeId) -> bool {
-        self.pulls.get(id).is_some_and(|pull| pull.kind != JoinKind::Sync)
+        self.pulls.get(id).is_some_and(|pull| pull.purpose != Purpose::Sync)
     }
 
     /// The whole table of `id` is here.
-    pub(super) fn handle_pulled(&mut self, id: &NodeId, kind: &JoinKind) {
-        let JoinKind::Join(address) = kind else { return };
+    pub(super) fn handle_pulled(&mut self, id: &NodeId, purpose: &Purpose) {
+        let Purpose::Join(address) = purpose else { return };
         let mut is_seed = false;
         for seed in self.seeds.iter_mut().filter(|seed| seed.address == *address) {
             seed.found = Found::Member(id.name.clone());

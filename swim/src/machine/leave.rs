@@ -58,7 +58,7 @@ impl Swim {
         let (seq, waiting) = (goodbye.seq, goodbye.waiting.clone());
         let own = self.own_statement();
         for (id, address) in waiting {
-            self.send(address, &id, &Message::Leave { seq }, &[own.clone()]);
+            self.send(address, &id, &Message::Leave { seq }, std::slice::from_ref(&own));
         }
     }
 

@@ -13,7 +13,7 @@ pub(super) struct Probe {
     seq: u64,
     target: NodeId,
     stage: Stage,
-    /// When the period ends, and with it the time to answer.
+    /// Then the target is accused: two probe timeouts after the ping.
     deadline: Instant,
 }
 
@@ -78,8 +78,9 @@ impl Swim {
 
     pub(super) fn probe_due(&self) -> Instant {
         match &self.probe {
+            None | Some(Probe { stage: Stage::Answered, .. }) => self.next_probe,
             Some(Probe { stage: Stage::Direct(until), .. }) => (*until).min(self.next_probe),
-            _ => self.next_probe,
+            Some(Probe { deadline, .. }) => (*deadline).min(self.next_probe),
         }
     }
 
@@ -89,19 +90,18 @@ impl Swim {
         {
             self.ask_others();
         }
-        if self.next_probe > now {
-            return;
-        }
-        self.relays.retain(|_, relay| relay.expires > now);
-        if let Some(probe) = self.probe.take()
-            && !matches!(probe.stage, Stage::Answered)
-            && probe.deadline <= now
+        if let Some(Probe { stage: Stage::Direct(_) | Stage::Indirect, deadline, .. }) = self.probe
+            && deadline <= now
+            && let Some(probe) = self.probe.take()
         {
             self.counters.probes_failed += 1;
             self.accuse(now, &probe.target);
         }
-        self.next_probe = now + self.config.probe_interval;
-        self.begin_probe(now);
+        if self.next_probe <= now {
+            self.relays.retain(|_, relay| relay.expires > now);
+            self.next_probe = now + self.config.probe_interval;
+            self.begin_probe(now);
+        }
     }
 
     fn begin_probe(&mut self, now: Instant) {
@@ -111,7 +111,7 @@ impl Swim {
         };
         let (target, address) = (member.id.clone(), member.address);
         let seq = self.next_seq();
-        let deadline = now + self.config.probe_interval;
+        let deadline = now + self.config.probe_timeout * 2;
         let stage = Stage::Direct(now + self.config.probe_timeout);
         self.counters.probes += 1;
         self.probe_started = Some(now);

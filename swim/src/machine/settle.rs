@@ -3,7 +3,7 @@
 
 use super::{Sender, Swim};
 use crate::suspicion::{Confirmation, Suspicion};
-use crate::table::Merge;
+use crate::table::{LEAP_MAX, Merge};
 use crate::wire::{Claim, Message, Update};
 use crate::{Event, Failure, Member, State};
 use std::collections::BTreeSet;
@@ -240,7 +240,7 @@ impl Swim {
         if own.state == State::Left {
             return Merge::Stale;
         }
-        if update.incarnation > own.incarnation.saturating_add(1 << 20) {
+        if update.incarnation > own.incarnation.saturating_add(LEAP_MAX) {
             self.counters.overflow += 1;
             return Merge::Overflow;
         }
@@ -260,7 +260,7 @@ impl Swim {
         // are bad one way (consul#746).
         if let Some(sender) = sender {
             let sender = sender.clone();
-            self.send(sender.from, &sender.id, &Message::Gossip, &[statement.clone()]);
+            self.send(sender.from, &sender.id, &Message::Gossip, std::slice::from_ref(&statement));
         }
         if let Claim::Suspect { by } = &update.claim
             && sender.is_none_or(|sender| sender.id != *by)

@@ -5,7 +5,7 @@
 //! whoever is there the whole time is in one of the pages. The asker joins ranges and asks again
 //! from the first gap.
 
-use super::join::JoinKind;
+use super::join::Purpose;
 use super::{Sender, Swim};
 use crate::wire::Message;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use swarm_base::{Instant, NodeId};
 #[derive(Debug)]
 pub(super) struct Pull {
     from: SocketAddr,
-    pub(super) kind: JoinKind,
+    pub(super) purpose: Purpose,
     /// Everything below is here.
     cursor: u64,
     /// Pages beyond a gap: where they begin and end.
@@ -35,22 +35,21 @@ impl Pull {
 impl Swim {
     /// Fetches the table of a member.
     pub(super) fn start_sync(&mut self, now: Instant, sender: &Sender) {
-        self.start_pull(now, sender, JoinKind::Sync);
+        self.start_pull(now, sender, Purpose::Sync);
     }
 
-    pub(super) fn start_pull(&mut self, now: Instant, sender: &Sender, kind: JoinKind) {
+    pub(super) fn start_pull(&mut self, now: Instant, sender: &Sender, purpose: Purpose) {
         let is_known = self.pulls.contains_key(&sender.id);
-        let n_max = if kind == JoinKind::Sync { SYNCS_MAX } else { PULLS_MAX };
-        if self.is_self(&sender.id.name) && kind == JoinKind::Sync
-            || (is_known && kind == JoinKind::Sync)
-            || (!is_known && self.pulls.len() >= n_max)
-        {
+        let is_sync = purpose == Purpose::Sync;
+        let n_max = if is_sync { SYNCS_MAX } else { PULLS_MAX };
+        let is_needless = is_sync && (is_known || self.is_self(&sender.id.name));
+        if is_needless || (!is_known && self.pulls.len() >= n_max) {
             return;
         }
         self.counters.syncs += 1;
         let pull = Pull {
             from: sender.from,
-            kind,
+            purpose,
             cursor: 0,
             ahead: BTreeMap::new(),
             n_pages: 0,
@@ -80,7 +79,7 @@ impl Swim {
             pull.n_tries += 1;
             pull.next = now + timeout;
             let (from, cursor, asks_in) =
-                (pull.from, pull.cursor, pull.cursor == 0 && pull.kind != JoinKind::Sync);
+                (pull.from, pull.cursor, pull.cursor == 0 && pull.purpose != Purpose::Sync);
             if asks_in {
                 let own = self.own_statement();
                 self.send(from, &id, &Message::Join, &[own]);
@@ -163,7 +162,7 @@ impl Swim {
     fn finish_pull(&mut self, now: Instant, id: &NodeId) {
         if let Some(pull) = self.pulls.remove(id) {
             self.sync_rest = now + self.config.probe_interval;
-            self.handle_pulled(id, &pull.kind);
+            self.handle_pulled(id, &pull.purpose);
         }
     }
 

@@ -1,0 +1,97 @@
+//! The shell: one socket, one timer, one task. It decides nothing.
+
+#![expect(clippy::disallowed_methods, reason = "a shell: it reads the clocks and spawns the task")]
+
+mod cipher;
+pub use cipher::RingCipher;
+
+mod group;
+pub use group::{Events, Group};
+
+mod task;
+
+use crate::{Checked, Keyring, Metadata, Swim};
+use ring::rand::{SecureRandom, SystemRandom};
+use std::io;
+use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
+use swarm_base::{Boot, Instant, NodeId, NodeName, Rng};
+use tokio::net::UdpSocket;
+
+/// A bound socket, on which a node of the group can start.
+#[derive(Debug)]
+pub struct Udp {
+    socket: UdpSocket,
+    advertised: SocketAddr,
+}
+
+impl Udp {
+    /// Binds a socket. With port 0 the system chooses one.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system. Nothing is bound then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelled, nothing is bound.
+    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = UdpSocket::bind(address).await?;
+        let advertised = socket.local_addr()?;
+        Ok(Self { socket, advertised })
+    }
+
+    /// Where others are told to send. The bound address, unless [`advertise`](Self::advertise)
+    /// named another.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.advertised
+    }
+
+    /// Tells others to send to `address`: behind a translation of addresses, or where the bound
+    /// one is unspecified.
+    #[must_use]
+    pub const fn advertise(mut self, address: SocketAddr) -> Self {
+        self.advertised = address;
+        self
+    }
+
+    /// Starts a new life of the node `name`, in a task that ends with the [`Group`]. It knows
+    /// nobody before [`Group::join`].
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) where the advertised address is unspecified
+    /// (`0.0.0.0`, `[::]`) or has port 0: nobody could send there. Nothing is started then.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, or if the operating system has no random bytes to give.
+    pub fn start(
+        self,
+        name: NodeName,
+        metadata: Metadata,
+        config: Checked,
+        keyring: Keyring,
+    ) -> io::Result<Group> {
+        let address = self.advertised;
+        if address.ip().is_unspecified() || address.port() == 0 {
+            let text = format!("{address} cannot be advertised, want an address that others reach");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        let millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis());
+        let boot = Boot { millis: millis as u64, random: random() };
+        let me = NodeId::new(name, boot);
+        let cipher = Box::new(RingCipher);
+        let rng = Rng::new(random());
+        let machine =
+            Swim::new(Instant::START, me.clone(), address, metadata, config, keyring, cipher, rng);
+        Ok(Group::start(me, address, machine, self.socket))
+    }
+}
+
+fn random() -> u64 {
+    let mut bytes = [0; 8];
+    SystemRandom::new().fill(&mut bytes).expect("the operating system gives random bytes");
+    u64::from_be_bytes(bytes)
+}

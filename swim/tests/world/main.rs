@@ -1,0 +1,9 @@
+//! The membership protocol in a simulated world.
+
+mod bytes;
+mod chaos;
+mod failure;
+mod group;
+mod joining;
+mod names;
+mod partition;
