@@ -96,7 +96,7 @@ impl Registry {
     pub fn own(&self, name: &Name) -> Option<&Claim> {
         match self.replica.entry(OWN, name)? {
             Entry::Claim(claim) => Some(claim),
-            Entry::Gone { .. } | Entry::Stopped(_) => None,
+            Entry::Gone(_) | Entry::Stopped(_) => None,
         }
     }
 
@@ -106,14 +106,17 @@ impl Registry {
     }
 
     /// Every claim on `name`, with whose it is and whether it counts.
-    pub fn claims(&self, name: &Name) -> impl Iterator<Item = (&NodeId, &Claim, Standing)> {
+    pub fn claims<'a>(
+        &'a self,
+        name: &Name,
+    ) -> impl Iterator<Item = (&'a NodeId, &'a Claim, Standing)> + use<'a> {
         let entries = self.replica.names.get(name).into_iter().flat_map(|record| record.iter());
         entries.filter_map(|(log, entry)| match entry {
             Entry::Claim(claim) => {
                 let log = &self.replica.logs[*log];
                 Some((&log.node, claim, log.standing))
             }
-            Entry::Gone { .. } | Entry::Stopped(_) => None,
+            Entry::Gone(_) | Entry::Stopped(_) => None,
         })
     }
 
@@ -145,7 +148,11 @@ impl Registry {
 
     /// The groups that `log` has the process `pid` in, with its metadata: what to join again when
     /// it starts elsewhere. In the order of the groups.
-    pub fn memberships(&self, log: &NodeId, pid: Pid) -> impl Iterator<Item = (Name, Bytes)> {
+    pub fn memberships<'a>(
+        &'a self,
+        log: &NodeId,
+        pid: Pid,
+    ) -> impl Iterator<Item = (Name, Bytes)> + use<'a> {
         let groups = self.replica.logs.of(log).and_then(|log| log.members.get(&pid));
         groups.into_iter().flatten().map(|(group, meta)| (group.clone(), meta.clone()))
     }

@@ -12,16 +12,28 @@ pub(crate) enum Entry {
     /// The node claims it.
     Claim(Claim),
     /// A pointer: the node gave it to another, whose claim has this token.
-    Gone { claim: Claim, to: NodeId, token: Token },
+    Gone(Box<Gone>),
     /// A tombstone: the node ended the claim with this token, for good.
     Stopped(Token),
+}
+
+/// What a pointer says. In a box: there are few, and a claim is smaller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Gone {
+    /// The claim that the node had.
+    pub(crate) claim: Claim,
+    /// Who has the name now.
+    pub(crate) to: NodeId,
+    /// The token of the claim there.
+    pub(crate) token: Token,
 }
 
 impl Entry {
     pub(crate) fn token(&self) -> Token {
         match self {
             Self::Claim(claim) => claim.token,
-            Self::Gone { token, .. } | Self::Stopped(token) => *token,
+            Self::Gone(gone) => gone.token,
+            Self::Stopped(token) => *token,
         }
     }
 
@@ -29,7 +41,7 @@ impl Entry {
     /// end outranks the claim.
     pub(crate) fn rank(&self) -> (Token, u8) {
         match self {
-            Self::Gone { token, .. } => (*token, 0),
+            Self::Gone(gone) => (gone.token, 0),
             Self::Claim(claim) => (claim.token, 1),
             Self::Stopped(token) => (*token, 2),
         }
@@ -38,7 +50,7 @@ impl Entry {
     /// Where a pointer points.
     pub(crate) fn target(&self) -> Option<&NodeId> {
         match self {
-            Self::Gone { to, .. } => Some(to),
+            Self::Gone(gone) => Some(&gone.to),
             Self::Claim(_) | Self::Stopped(_) => None,
         }
     }
@@ -46,7 +58,8 @@ impl Entry {
     /// The claim that a restart would start from.
     pub(crate) fn claim(&self) -> Option<&Claim> {
         match self {
-            Self::Claim(claim) | Self::Gone { claim, .. } => Some(claim),
+            Self::Claim(claim) => Some(claim),
+            Self::Gone(gone) => Some(&gone.claim),
             Self::Stopped(_) => None,
         }
     }
@@ -90,6 +103,7 @@ pub enum Resolution<'a> {
 
 /// All entries of one name, at most one per log.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::large_enum_variant, reason = "the large one is the rule")]
 pub(crate) enum Record {
     #[default]
     Empty,
@@ -229,15 +243,15 @@ impl Record {
         if let Some((log, claim)) = live {
             return Decision::Held(log, claim);
         }
-        match highest {
-            None | Some((_, Entry::Stopped(_))) => Decision::Free,
-            Some((_, Entry::Gone { to, .. })) if logs.standing(to) == Some(Standing::Live) => {
-                Decision::Pending(to)
-            }
-            Some((log, Entry::Claim(claim) | Entry::Gone { claim, .. })) => match claim.spec {
-                Some(_) => Decision::Orphan(*log, claim),
-                None => Decision::Free,
-            },
+        let Some((log, entry)) = highest else { return Decision::Free };
+        if let Some(to) = entry.target()
+            && logs.standing(to) == Some(Standing::Live)
+        {
+            return Decision::Pending(to);
+        }
+        match entry.claim() {
+            Some(claim) if claim.spec.is_some() => Decision::Orphan(*log, claim),
+            Some(_) | None => Decision::Free,
         }
     }
 }

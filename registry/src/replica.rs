@@ -5,7 +5,7 @@
 
 use crate::claim::{CLAIM_GROUPS_LEN_MAX, CLAIM_GROUPS_MAX};
 use crate::log::{LogId, Logs, OWN, Standing};
-use crate::record::{Entry, Record, Summary};
+use crate::record::{Entry, Gone, Record, Summary};
 use crate::{Bytes, Claim, Event, Fact, State, Why};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -114,12 +114,12 @@ impl Replica {
         let of = &self.logs[log];
         let named = of.names.keys().flat_map(move |name| match self.entry(log, name) {
             Some(Entry::Claim(claim)) => [Some(Fact::Named(claim.clone())), None],
-            Some(Entry::Gone { claim, to, token }) => [
-                Some(Fact::Named(claim.clone())),
+            Some(Entry::Gone(gone)) => [
+                Some(Fact::Named(gone.claim.clone())),
                 Some(Fact::Ended {
                     name: name.clone(),
-                    token: claim.token,
-                    why: Why::GoneTo { log: to.clone(), token: *token },
+                    token: gone.claim.token,
+                    why: Why::GoneTo { log: gone.to.clone(), token: gone.token },
                 }),
             ],
             Some(Entry::Stopped(token)) => {
@@ -200,7 +200,7 @@ impl Replica {
                 if let (true, Some(pid)) = (claim.groups.is_empty(), claim.pid()) {
                     claim.groups = self.groups_of(log, pid);
                 }
-                Some(Some(Entry::Gone { claim, to, token }))
+                Some(Some(Entry::Gone(Box::new(Gone { claim, to, token }))))
             }
             (Why::GoneTo { .. }, _) => None,
         }
@@ -422,8 +422,8 @@ impl Traits {
         match entry {
             None => Self::default(),
             Some(Entry::Claim(claim)) => Self { pid: claim.pid(), ..there },
-            Some(Entry::Gone { to, .. }) => {
-                Self { target: Some(to.clone()), remains: true, ..there }
+            Some(Entry::Gone(gone)) => {
+                Self { target: Some(gone.to.clone()), remains: true, ..there }
             }
             Some(Entry::Stopped(_)) => Self { remains: true, ..there },
         }

@@ -258,7 +258,7 @@ impl Registry {
     fn may_end(&self, name: &Name) -> bool {
         match self.replica.entry(OWN, name) {
             Some(Entry::Stopped(_)) => !self.settling.closed && self.is_spent(OWN, name),
-            Some(Entry::Gone { .. }) => self.is_spent(OWN, name),
+            Some(Entry::Gone(_)) => self.is_spent(OWN, name),
             Some(Entry::Claim(_)) | None => false,
         }
     }
