@@ -103,6 +103,16 @@ fn the_smaller_name_dials_at_once_and_the_larger_after_a_while() {
 }
 
 #[test]
+fn who_was_dialled_in_time_does_not_dial() {
+    let (mut m, session) = (Machined::new(), Session::accepted(1));
+    m.member(id("a", 1));
+    m.opened(session, "a");
+    m.said(session, hello(&id("a", 1)));
+    assert_eq!(m.events(), [Event::Up { node: id("a", 1), session }]);
+    assert_eq!(m.links.poll_timeout(), None);
+}
+
+#[test]
 fn a_node_does_not_dial_itself() {
     let mut m = Machined::new();
     m.member(id("m", 9));
