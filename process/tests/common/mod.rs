@@ -200,6 +200,8 @@ pub(crate) struct Node {
     /// Taken from the channel, and not asked for yet.
     kept: VecDeque<Notice>,
     tickets: u64,
+    /// The mails of the last `Taken`, which cannot be cloned out of a notice.
+    pub(crate) last_taken: Option<VecDeque<Mail>>,
 }
 
 impl Node {
@@ -213,7 +215,7 @@ impl Node {
         let config: Checked = config.check().expect("valid");
         let runtime = tokio::runtime::Handle::current();
         let processes = Processes::new(BOOT, config, clock, runtime, sender);
-        Self { processes, clock, notices, kept: VecDeque::new(), tickets: 0 }
+        Self { processes, clock, notices, kept: VecDeque::new(), tickets: 0, last_taken: None }
     }
 
     pub(crate) fn spawn(&mut self, seed: Seed) -> Handle {
@@ -236,7 +238,10 @@ impl Node {
         }
         loop {
             let next = timeout(PATIENCE, self.notices.recv()).await.expect("a notice in time");
-            let notice = next.expect("processes hold the sender");
+            let mut notice = next.expect("processes hold the sender");
+            if let Notice::Taken { mails, .. } = &mut notice {
+                self.last_taken = Some(std::mem::take(mails));
+            }
             if let Some(picked) = pick(&notice) {
                 return picked;
             }
