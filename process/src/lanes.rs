@@ -92,6 +92,12 @@ impl Lanes {
         self.mails.len()
     }
 
+    /// How many mails it holds memory for.
+    #[cfg(test)]
+    pub(crate) fn room_kept(&self) -> usize {
+        self.mails.capacity()
+    }
+
     pub(crate) const fn is_pressed(&self) -> bool {
         self.pressed
     }

@@ -221,3 +221,6 @@ fn wake(woken: Option<Waker>) {
         waker.wake();
     }
 }
+
+#[cfg(test)]
+mod tests;
