@@ -1,5 +1,485 @@
 //! The handle of a node.
 
-/// A node of the swarm.
+use crate::builder::Builder;
+use crate::core::Core;
+use crate::driver::{Input, Readiness};
+use crate::event::Events;
+use crate::ops::{
+    Call, Cast, Change, Drain, Leave, Membership, MultiCall, MultiCallDetailed, Pick, Publish,
+    Register, RegisterPid, SendOne, Spawn, StopNamed, TIMEOUT, Unregister, WhereisAtOwner,
+    WhereisOrRegister,
+};
+use crate::reference::{Address, Ref, Target};
+use crate::traffic::{Frame, Watcher};
+use crate::{
+    Down, Member, Message, Monitor, Name, NodeId, Pid, Registered, Result, Snapshot, Stop, ToName,
+    Worker,
+};
+use std::fmt;
+use std::marker::PhantomData;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// A node of the swarm: a cheap clone, all of whose copies are the same node.
+///
+/// When the last copy is dropped, the node stops without a goodbye. The copies that workers get
+/// from [`Cx::swarm`](crate::Cx::swarm) do not count.
+#[derive(Clone)]
+pub struct Swarm {
+    core: Arc<Core>,
+    /// Keeps the node running.
+    alive: Option<Arc<Alive>>,
+}
+
+/// What the handles of a node hold together.
+struct Alive {
+    core: Arc<Core>,
+    driver: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.core.abandoned.notify_one();
+    }
+}
+
+/// How long a stopping node waits for its processes' `die`.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How long a leaving node waits for what is under way to it.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How long a leaving node tells the others so.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+impl Swarm {
+    /// A node of this name, to be set up and started.
+    pub fn builder(name: impl AsRef<str>) -> Builder {
+        Builder::new(name.as_ref())
+    }
+
+    pub(crate) fn new(core: Arc<Core>, driver: JoinHandle<()>) -> Self {
+        let alive = Alive { core: Arc::clone(&core), driver: Mutex::new(Some(driver)) };
+        Self { core, alive: Some(Arc::new(alive)) }
+    }
+
+    pub(crate) const fn weak(core: Arc<Core>) -> Self {
+        Self { core, alive: None }
+    }
+
+    pub(crate) const fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// This node.
+    #[must_use]
+    pub fn node(&self) -> &NodeId {
+        &self.core.me
+    }
+
+    /// Where it gossips: what the seeds of other nodes name.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.core.local_addr
+    }
+
+    /// Starts a worker under a name, on the node that the name belongs to, and from then on moves
+    /// and restarts it as nodes come and go.
+    ///
+    /// Once it has returned `Ok`, this node finds the name, and so does its owner; the other nodes
+    /// after the next push, normally within a round trip. A name that is taken answers
+    /// `AlreadyRegistered` with the same pid on every node.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError`](crate::RegisterError): by default within 5 s.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits, a start under way is ended, unless it has succeeded by then.
+    pub fn register<W: Worker>(&self, name: impl ToName, args: W::Args) -> Register<'_, W> {
+        Register::new(self, name.to_name(), args)
+    }
+
+    /// Finds a worker by its name, or registers it. Of several at once, on any nodes, one
+    /// registers it and all get it.
+    ///
+    /// # Errors
+    ///
+    /// `KindMismatch` where another kind holds the name; otherwise as [`register`](Self::register),
+    /// but never `AlreadyRegistered`.
+    pub fn whereis_or_register<W: Worker>(
+        &self,
+        name: impl ToName,
+        args: W::Args,
+    ) -> WhereisOrRegister<'_, W> {
+        WhereisOrRegister(Register::new(self, name.to_name(), args))
+    }
+
+    /// Gives a running process, of any node, a name. It is never moved or restarted for it, and
+    /// loses it when it ends. Twice is once.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyRegistered` where another process holds it; `NoProcess`; `Timeout`.
+    pub fn register_pid(&self, name: impl ToName, pid: Pid) -> RegisterPid<'_> {
+        RegisterPid { swarm: self, name: name.to_name(), pid, timeout: TIMEOUT }
+    }
+
+    /// Starts a process here, without a name.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`](crate::SpawnError).
+    pub fn spawn<W: Worker>(&self, args: W::Args) -> Spawn<'_, W> {
+        Spawn { swarm: self, args, timeout: TIMEOUT, worker: PhantomData }
+    }
+
+    /// Takes a name away from its process, which lives on and keeps its other names.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` where nobody has it.
+    pub fn unregister(&self, name: impl ToName) -> Unregister<'_> {
+        Unregister { swarm: self, name: name.to_name(), timeout: TIMEOUT }
+    }
+
+    /// Ends the process of a name, wherever it runs. The name is free when this returns.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` where nobody has it.
+    pub fn stop(&self, name: impl ToName, how: Stop) -> StopNamed<'_> {
+        let timeout = match how {
+            Stop::Graceful(grace) => TIMEOUT + grace,
+            Stop::Kill => TIMEOUT,
+        };
+        StopNamed::new(self, name.to_name(), how, timeout)
+    }
+
+    /// Looks a name up in this node's replica. Never waits and allocates nothing.
+    ///
+    /// A name registered elsewhere appears after the next push, normally within one round trip.
+    /// After a healed partition two nodes may briefly disagree.
+    #[must_use]
+    pub fn whereis(&self, name: impl ToName) -> Option<Pid> {
+        self.core.names.whereis(name.name_bytes())
+    }
+
+    /// Asks the node that holds the name.
+    ///
+    /// # Errors
+    ///
+    /// `Timeout` where it does not answer.
+    pub fn whereis_at_owner(&self, name: impl ToName) -> WhereisAtOwner<'_> {
+        WhereisAtOwner { swarm: self, name: name.to_name(), timeout: TIMEOUT }
+    }
+
+    /// All names and their processes, in no order.
+    #[must_use]
+    pub fn registered(&self) -> Registered {
+        Registered::new(self.core.names.clone())
+    }
+
+    /// A typed handle to a name. Asks nobody: whether the name is a `W` shows when it is called.
+    ///
+    /// # Panics
+    ///
+    /// When the name is longer than 1 KiB.
+    #[must_use]
+    pub fn worker<W: Worker>(&self, name: impl ToName) -> Ref<W> {
+        match name.to_name() {
+            Ok(name) => Ref::named(self, name),
+            Err(error) => panic!("not a name: {error}"),
+        }
+    }
+
+    /// A handle of what travelled in a message.
+    #[must_use]
+    pub fn at<W: Worker>(&self, address: Address<W>) -> Ref<W> {
+        Ref::new(self, address.into_target())
+    }
+
+    /// Calls whoever has the name, and waits for the reply.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`](crate::CallError); `NotHandled` where the worker does not list the message.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, the call is forgotten; a message that was sent is handled nevertheless.
+    pub fn call<N: ToName, M: Message>(&self, name: N, message: M) -> Call<'_, ByName<N>, M> {
+        Call::new(self, ByName(name), message)
+    }
+
+    /// Sends a message to whoever has the name, and does not wait for it to be handled. At most
+    /// once, in order from one sender to one receiver.
+    ///
+    /// # Errors
+    ///
+    /// [`CastError`](crate::CastError): it was not sent.
+    pub fn cast<N: ToName, M: Message>(&self, name: N, message: M) -> Cast<'_, ByName<N>, M> {
+        Cast::new(self, ByName(name), message)
+    }
+
+    /// Sends a message to a process, as [`cast`](Self::cast) does to a name.
+    ///
+    /// # Errors
+    ///
+    /// [`CastError`](crate::CastError): it was not sent.
+    pub fn send<M: Message>(&self, pid: Pid, message: M) -> Cast<'_, ByPid, M> {
+        Cast::new(self, ByPid(pid), message)
+    }
+
+    /// Lets a process join a group, where it stays through moves and restarts. Twice is once.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` where the process does not live.
+    pub fn join<W: Worker>(&self, group: impl ToName, process: &Ref<W>) -> Membership<'_> {
+        self.join_with(group, process, Vec::new())
+    }
+
+    /// The same, with what the process says of itself in the group, at most 64 KiB.
+    ///
+    /// # Errors
+    ///
+    /// As [`join`](Self::join).
+    pub fn join_with<W: Worker>(
+        &self,
+        group: impl ToName,
+        process: &Ref<W>,
+        meta: impl Into<Vec<u8>>,
+    ) -> Membership<'_> {
+        self.membership(group, process.target(), Change::Join { meta: meta.into() })
+    }
+
+    /// Lets a process leave a group. Not being in it is no error.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` where the process does not live.
+    pub fn leave_group<W: Worker>(&self, group: impl ToName, process: &Ref<W>) -> Membership<'_> {
+        self.membership(group, process.target(), Change::Leave)
+    }
+
+    pub(crate) fn membership(
+        &self,
+        group: impl ToName,
+        target: &Target,
+        change: Change,
+    ) -> Membership<'_> {
+        Membership {
+            swarm: self,
+            group: group.to_name(),
+            pid: self.pid_of(target),
+            target: target.to_string().into(),
+            change,
+            timeout: TIMEOUT,
+        }
+    }
+
+    pub(crate) fn pid_of(&self, target: &Target) -> Option<Pid> {
+        match target {
+            Target::Name(name) => self.core.names.whereis(name.as_bytes()),
+            Target::Pid(pid) => Some(*pid),
+        }
+    }
+
+    /// The members of a group, of all nodes, as this node sees it.
+    #[must_use]
+    pub fn members(&self, group: impl ToName) -> Vec<Pid> {
+        self.core.groups.members(group.name_bytes())
+    }
+
+    /// The same, with what each says of itself there.
+    #[must_use]
+    pub fn members_with_meta(&self, group: impl ToName) -> Vec<(Pid, Vec<u8>)> {
+        let members = self.core.groups.members_with_meta(group.name_bytes());
+        members.into_iter().map(|(pid, meta)| (pid, meta.to_vec())).collect()
+    }
+
+    /// The members of a group that run on this node.
+    #[must_use]
+    pub fn local_members(&self, group: impl ToName) -> Vec<Pid> {
+        self.core.groups.local_members(group.name_bytes(), self.core.me.boot)
+    }
+
+    /// All groups, and how many members each has. A group without members does not exist.
+    #[must_use]
+    pub fn groups(&self) -> Vec<(Name, usize)> {
+        self.core.groups.groups().collect()
+    }
+
+    /// Sends a message to every member of this node's view of a group, at most once each, and
+    /// tells how many it was sent to.
+    pub fn publish<M: Message + Clone>(&self, group: impl ToName, message: M) -> Publish<'_, M> {
+        Publish::new(self, self.members(group), message)
+    }
+
+    /// The same for the members on this node.
+    pub fn publish_local<M: Message + Clone>(
+        &self,
+        group: impl ToName,
+        message: M,
+    ) -> Publish<'_, M> {
+        Publish::new(self, self.local_members(group), message)
+    }
+
+    /// Sends a message to one member of a group.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` where it has none.
+    pub fn send_one<M: Message>(
+        &self,
+        group: impl ToName,
+        message: M,
+        pick: Pick,
+    ) -> SendOne<'_, M> {
+        SendOne::new(self, group.to_name(), message, pick)
+    }
+
+    /// Calls every member of a group at once. Failures are left out; all have ended when the
+    /// timeout of 5 s is over.
+    pub fn multi_call<M: Message + Clone>(
+        &self,
+        group: impl ToName,
+        message: M,
+    ) -> MultiCall<'_, M> {
+        MultiCall(self.multi_call_detailed(group, message))
+    }
+
+    /// The same with every member's outcome.
+    pub fn multi_call_detailed<M: Message + Clone>(
+        &self,
+        group: impl ToName,
+        message: M,
+    ) -> MultiCallDetailed<'_, M> {
+        MultiCallDetailed::new(self, self.members(group), message)
+    }
+
+    /// A future of exactly one [`Down`]: when the process ends, when its node is held dead, or at
+    /// once where it is no more.
+    pub fn monitor(&self, pid: Pid) -> Monitor {
+        if pid.boot == self.core.me.boot {
+            return Monitor::here(self.core.processes.monitor(pid));
+        }
+        let (down, receiver) = oneshot::channel::<Down>();
+        self.core.watches.watch(&self.core, pid, Watcher::Future(down));
+        Monitor::there(pid, receiver)
+    }
+
+    /// The nodes of the cluster that are not held dead, this one included, by name.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<Member> {
+        self.core.members().to_vec()
+    }
+
+    /// What happens from now on, as this node sees it.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        Events(self.core.events.subscribe())
+    }
+
+    /// The state of this node.
+    ///
+    /// # Errors
+    ///
+    /// Where the node has stopped.
+    pub async fn snapshot(&self) -> Result<Snapshot> {
+        let (reply, answer) = oneshot::channel();
+        let stopped = |_| crate::Error::from(crate::WhereisError::NodeStopped);
+        self.core.tell(Input::Snapshot { reply }).await.map_err(stopped)?;
+        answer.await.map_err(|_| crate::WhereisError::NodeStopped.into())
+    }
+
+    /// Says whether names may be placed on this node. What runs here moves away when it is not
+    /// ready.
+    pub async fn set_ready(&self, ready: bool) {
+        let readiness = if ready { Readiness::Ready } else { Readiness::NotReady };
+        // A node that has stopped is as unready as can be.
+        let _ = self.core.tell(Input::Ready(readiness)).await;
+    }
+
+    /// Moves everything away, with its state, within 30 s. Afterwards no name is placed here
+    /// until [`set_ready`](Self::set_ready).
+    ///
+    /// # Errors
+    ///
+    /// [`DrainError::Timeout`](crate::DrainError::Timeout): the rest runs on here.
+    pub const fn drain(&self) -> Drain<'_> {
+        Drain::new(self)
+    }
+
+    /// Leaves the cluster: drains, says goodbye, stops. With nobody to drain to it does not wait.
+    /// What could not be moved is started again by the others.
+    ///
+    /// # Errors
+    ///
+    /// [`DrainError::NodeStopped`](crate::DrainError::NodeStopped) where it has stopped already.
+    pub const fn leave(&self) -> Leave<'_> {
+        Leave::new(self)
+    }
+
+    /// Says goodbye and stops, without moves: the others start this node's names again, without
+    /// their state.
+    ///
+    /// # Errors
+    ///
+    /// None: a node that has stopped stays so.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, the node stops when its last handle is dropped.
+    pub async fn shutdown(&self) -> Result<()> {
+        self.goodbye().await;
+        Ok(())
+    }
+
+    /// Tells the others to send nothing more, and passes on what is under way.
+    pub(crate) async fn hush(&self) {
+        for route in self.core.routes.all() {
+            route.send_now(&Frame::Leaving);
+        }
+        let _ = tokio::time::timeout(LINGER, self.core.routes.all_finished()).await;
+    }
+
+    /// Ends the processes, says goodbye, and ends the driver.
+    pub(crate) async fn goodbye(&self) {
+        if self.core.tell(Input::Closing).await.is_ok() {
+            self.core.processes.shutdown(GRACE).await;
+            let (done, departed) = oneshot::channel();
+            if self.core.tell(Input::Depart { done }).await.is_ok() {
+                let _ = tokio::time::timeout(GOODBYE, departed).await;
+            }
+            let _ = self.core.tell(Input::Stop).await;
+        }
+        let driver = self
+            .alive
+            .as_ref()
+            .and_then(|alive| alive.driver.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some(driver) = driver {
+            // Its panic is its own, and has been printed.
+            let _ = driver.await;
+        }
+    }
+}
+
+impl fmt::Debug for Swarm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Swarm({:?})", self.core.me)
+    }
+}
+
+/// Addresses whoever has a name.
 #[derive(Clone, Debug)]
-pub struct Swarm {}
+pub struct ByName<N>(pub(crate) N);
+
+/// Addresses a process.
+#[derive(Clone, Copy, Debug)]
+pub struct ByPid(pub(crate) Pid);

@@ -1,16 +1,87 @@
 //! A distributed process registry: named workers, placed, found, called, grouped, moved and
 //! restarted.
+//!
+//! A worker is a plain struct with an `impl` [`Worker`] and an `impl` [`Handle`] for each message.
+//! [`Swarm::register`] starts it under a name, on the node that the name belongs to by a hash over
+//! the nodes that serve its kind. From then on it is found and called by that name from every node,
+//! moved with its state when nodes come and go, and started again when its node dies.
+//!
+//! ```no_run
+#![doc = include_str!("../examples/quickstart.rs")]
+//! ```
+//!
+//! | Piece | For |
+//! |---|---|
+//! | [`Swarm`], [`Builder`] | a node: start it, register, find, call, group, drain, leave |
+//! | [`Worker`], [`Handle`], [`Message`], [`Cx`] | what a user writes, and what it can do |
+//! | [`Ref`], [`Address`] | typed handles; what of them travels in messages |
+//! | [`Event`], [`Member`], [`Snapshot`] | what happens, who is there, how a node stands |
+//! | [`Error`] and one enum for each operation | what was tried, where, for how long |
+//!
+//! # Guarantees
+//!
+//! A registered name runs on at least one node while one that may run it lives and one that has
+//! seen its registration. Outside partitions and false deaths it runs on exactly one; during a
+//! partition on one for each side. Messages arrive at most once, in order from one sender to one
+//! receiver. State survives moves and drains, and is lost when its node dies.
+
+mod builder;
+pub use builder::{Builder, NodeAddress};
+
+mod config;
+pub use config::Config;
+
+mod core;
+
+mod driver;
+
+mod errors;
+pub use errors::{
+    CallError, CastError, ConfigError, DrainError, Error, GroupError, RegisterError, Result,
+    SpawnError, StartError, UnregisterError, WhereisError,
+};
+
+mod event;
+pub use event::{Event, Events};
 
 mod handle;
-pub use handle::Swarm;
+pub use handle::{ByName, ByPid, Swarm};
+
+mod hub;
+
+mod member;
+pub use member::{Member, MemberState};
+
+mod monitor;
+pub use monitor::Monitor;
 
 mod names;
 pub use names::ToName;
+
+mod node;
+pub use node::Stop;
+
+pub mod ops;
+pub use ops::Pick;
+
+mod reference;
+pub use reference::{Address, Ref};
+
+mod registered;
+pub use registered::Registered;
+
+mod snapshot;
+pub use snapshot::Snapshot;
+
+mod traffic;
 
 mod worker;
 pub use worker::{
     Accepts, At, BoxError, Cx, Handle, Handoff, Has, KindError, Label, Message, Worker,
 };
 
-pub use swarm_base::{Boot, Name, NameError, NodeId, NodeName, Pid, Token};
-pub use swarm_process::{Down, ExitReason, Intensity, Restart};
+pub use swarm_base::{
+    Boot, ClusterSecret, Name, NameError, NodeId, NodeName, NodeNameError, Pid, SecretError, Token,
+};
+pub use swarm_process::{Down, ExitReason, Intensity, Restart, Stage};
+pub use swarm_ring::{Rendezvous, Ring, StaticQuorumRing, Strategy, Weight};

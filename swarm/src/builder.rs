@@ -1,0 +1,466 @@
+//! Starting a node.
+
+use crate::config::{Checked, Config};
+use crate::core::Core;
+use crate::driver::{Driver, Errands, Started};
+use crate::node::{Gate, MakeStrategy, Node, NodeMeta, Parts, Placing};
+use crate::traffic::Inbound;
+use crate::worker::{KindError, Kinds};
+use crate::{ConfigError, StartError, Swarm, Worker};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use swarm_base::{Boot, ClusterSecret, NodeId, NodeName, Rng};
+use swarm_handoff::{Agreement, Moves, Reconciler};
+use swarm_link::Links;
+use swarm_link::quic::{BindError, Credentials, Endpoint};
+use swarm_process::{Clock, Processes};
+use swarm_registry::Registry;
+use swarm_ring::{Ring, Strategy, Weight};
+use swarm_swim::udp::RingCipher;
+use swarm_swim::{Keyring, Metadata, Swim};
+use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, oneshot};
+
+/// A node that is to be started; made by [`Swarm::builder`].
+#[must_use = "it does nothing until it is started"]
+pub struct Builder {
+    name: String,
+    bind: Option<NodeAddress>,
+    bind_link: Option<NodeAddress>,
+    advertise: Option<NodeAddress>,
+    seeds: Vec<NodeAddress>,
+    secret: Option<ClusterSecret>,
+    cluster: String,
+    kinds: Kinds,
+    kind_error: Option<KindError>,
+    strategy: MakeStrategy,
+    weight: f64,
+    roles: BTreeSet<String>,
+    ready: bool,
+    config: Config,
+}
+
+/// A socket address, or a host and port that resolve to some.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeAddress {
+    /// An address.
+    Socket(SocketAddr),
+    /// A host name and port, such as `node-1.example:7000`.
+    Host(String),
+}
+
+impl From<SocketAddr> for NodeAddress {
+    fn from(address: SocketAddr) -> Self {
+        Self::Socket(address)
+    }
+}
+
+impl From<&str> for NodeAddress {
+    fn from(address: &str) -> Self {
+        Self::Host(address.to_owned())
+    }
+}
+
+impl From<String> for NodeAddress {
+    fn from(address: String) -> Self {
+        Self::Host(address)
+    }
+}
+
+impl NodeAddress {
+    async fn resolve(&self, what: &'static str) -> Result<Vec<SocketAddr>, StartError> {
+        let host = match self {
+            Self::Socket(address) => return Ok(vec![*address]),
+            Self::Host(host) => host,
+        };
+        let failed = |reason: String| StartError::Address { what, address: host.clone(), reason };
+        let found: Vec<_> =
+            tokio::net::lookup_host(host).await.map_err(|e| failed(e.to_string()))?.collect();
+        if found.is_empty() {
+            return Err(failed("it has no address".to_owned()));
+        }
+        Ok(found)
+    }
+
+    async fn first(&self, what: &'static str) -> Result<SocketAddr, StartError> {
+        Ok(self.resolve(what).await?[0])
+    }
+}
+
+/// How long a start waits for the first seed that answers. The node runs, and goes on trying.
+const SEED_WAIT: Duration = Duration::from_secs(3);
+
+/// The queues between the driver and those who feed it.
+const QUEUE: usize = 4_096;
+
+/// How often a start takes a higher boot before it gives up.
+const BOOTS_MAX: usize = 3;
+
+impl Builder {
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            bind: None,
+            bind_link: None,
+            advertise: None,
+            seeds: Vec::new(),
+            secret: None,
+            cluster: "swarm".to_owned(),
+            kinds: Kinds::default(),
+            kind_error: None,
+            strategy: Arc::new(|| Box::new(Ring::new())),
+            weight: 1.0,
+            roles: BTreeSet::new(),
+            ready: true,
+            config: Config::default(),
+        }
+    }
+
+    /// Where to gossip, over UDP: the address that the seeds of other nodes name. By default the
+    /// loopback address and a port of the system's choice.
+    pub fn bind(mut self, address: impl Into<NodeAddress>) -> Self {
+        self.bind = Some(address.into());
+        self
+    }
+
+    /// Where to listen for links, over QUIC. By default the IP address of [`bind`](Self::bind)
+    /// and a port of the system's choice. Other nodes learn it by gossip.
+    pub fn bind_link(mut self, address: impl Into<NodeAddress>) -> Self {
+        self.bind_link = Some(address.into());
+        self
+    }
+
+    /// Under which address others reach this node's gossip; its IP address counts for links, too.
+    /// Needed where `bind` is an unspecified address such as `0.0.0.0`.
+    pub fn advertise(mut self, address: impl Into<NodeAddress>) -> Self {
+        self.advertise = Some(address.into());
+        self
+    }
+
+    /// Nodes of the cluster to join through. They are tried for ever: one that is down at the
+    /// start is found when it comes up.
+    pub fn seeds<A: Into<NodeAddress>>(mut self, seeds: impl IntoIterator<Item = A>) -> Self {
+        self.seeds.extend(seeds.into_iter().map(Into::into));
+        self
+    }
+
+    /// The secret of the cluster. By default one of the node's own: a cluster of one.
+    pub fn secret(mut self, secret: ClusterSecret) -> Self {
+        self.secret = Some(secret);
+        self
+    }
+
+    /// The name of the cluster, `swarm` by default. Nodes of another one are refused.
+    pub fn cluster(mut self, name: impl Into<String>) -> Self {
+        self.cluster = name.into();
+        self
+    }
+
+    /// Serves a kind of worker: instances of it may be placed on this node.
+    pub fn worker<W: Worker>(mut self) -> Self {
+        if let Err(error) = self.kinds.add::<W>() {
+            self.kind_error.get_or_insert(error);
+        }
+        self
+    }
+
+    /// How names are placed: [`Ring`] by default. All nodes must use the same.
+    pub fn strategy<S: Strategy + Clone + 'static>(mut self, strategy: S) -> Self {
+        self.strategy = Arc::new(move || Box::new(strategy.clone()));
+        self
+    }
+
+    /// The node's share of the names, relative to those of others: 1.0 by default.
+    pub const fn weight(mut self, weight: f64) -> Self {
+        self.weight = weight;
+        self
+    }
+
+    /// What the operator calls this node, for others to see.
+    pub fn roles<R: Into<String>>(mut self, roles: impl IntoIterator<Item = R>) -> Self {
+        self.roles.extend(roles.into_iter().map(Into::into));
+        self
+    }
+
+    /// Whether names may be placed on this node from the start: `true` by default.
+    /// [`Swarm::set_ready`] changes it.
+    pub const fn ready(mut self, ready: bool) -> Self {
+        self.ready = ready;
+        self
+    }
+
+    /// All other settings.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Starts the node. With seeds it returns once one of them has handed over the member list,
+    /// or after 3 s: the node then runs alone and goes on trying.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] names what is wrong. Nothing of the node is left.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, nothing of the node is left.
+    pub async fn start(self) -> Result<Swarm, StartError> {
+        let plan = self.plan().await?;
+        let mut above = 0;
+        for _ in 0..BOOTS_MAX {
+            match plan.attempt(above).await? {
+                Attempt::Runs(swarm) => return Ok(swarm),
+                Attempt::BootBehind(remembered) => above = remembered.millis + 1,
+            }
+        }
+        let want = "at least that of the node's last start".to_owned();
+        Err(ConfigError::new("the clock", format!("behind {above} ms"), want).into())
+    }
+
+    async fn plan(self) -> Result<Plan, StartError> {
+        let name = NodeName::new(&self.name)?;
+        if let Some(error) = self.kind_error {
+            return Err(ConfigError::new("worker", error.to_string(), "served without").into());
+        }
+        let weight = Weight::new(self.weight)
+            .map_err(|error| ConfigError::new("weight", self.weight.to_string(), error.expected))?;
+        if self.secret.is_none() && !self.seeds.is_empty() {
+            let want = "that of the seeds' cluster";
+            return Err(ConfigError::new("secret", "not set", want).into());
+        }
+        let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+        let bind = match &self.bind {
+            Some(address) => address.first("bind").await?,
+            None => any,
+        };
+        let bind_link = match &self.bind_link {
+            Some(address) => address.first("bind_link").await?,
+            None => SocketAddr::new(bind.ip(), 0),
+        };
+        let advertise = match &self.advertise {
+            Some(address) => Some(address.first("advertise").await?),
+            None => None,
+        };
+        if bind.ip().is_unspecified() && advertise.is_none() {
+            let want = "the address under which others reach this node";
+            return Err(ConfigError::new("advertise", "not set", want).into());
+        }
+        let mut seeds = Vec::new();
+        for seed in &self.seeds {
+            seeds.extend(seed.resolve("seeds").await?);
+        }
+        Ok(Plan {
+            name,
+            bind,
+            bind_link,
+            advertise,
+            seeds,
+            secret: self.secret.unwrap_or_else(ClusterSecret::generate),
+            cluster: self.cluster,
+            kinds: self.kinds,
+            strategy: self.strategy,
+            weight,
+            roles: self.roles,
+            ready: self.ready,
+            config: self.config.check()?,
+        })
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Builder({})", self.name)
+    }
+}
+
+/// Settings that were checked, and addresses that were resolved.
+struct Plan {
+    name: NodeName,
+    bind: SocketAddr,
+    bind_link: SocketAddr,
+    advertise: Option<SocketAddr>,
+    seeds: Vec<SocketAddr>,
+    secret: ClusterSecret,
+    cluster: String,
+    kinds: Kinds,
+    strategy: MakeStrategy,
+    weight: Weight,
+    roles: BTreeSet<String>,
+    ready: bool,
+    config: Checked,
+}
+
+enum Attempt {
+    Runs(Swarm),
+    BootBehind(Boot),
+}
+
+impl Plan {
+    /// Starts the node with a boot above `above`.
+    async fn attempt(&self, above: u64) -> Result<Attempt, StartError> {
+        let me = NodeId::new(self.name.clone(), new_boot(above));
+        let udp = UdpSocket::bind(self.bind).await.map_err(|error| StartError::Bind {
+            what: "gossip",
+            address: self.bind,
+            reason: error.to_string(),
+        })?;
+        let local = udp.local_addr().map_err(|error| StartError::Bind {
+            what: "gossip",
+            address: self.bind,
+            reason: error.to_string(),
+        })?;
+        let credentials = Credentials::from_secret(&self.secret, &self.cluster, &self.name)
+            .map_err(|error| StartError::Credentials(error.to_string()))?;
+        let clock = Clock::start();
+        let (process_sender, process_notices) = mpsc::channel(QUEUE);
+        let (link_sender, link_notices) = mpsc::channel(QUEUE);
+        let (input_sender, inputs) = mpsc::channel(QUEUE);
+        let processes = Processes::new(
+            me.boot,
+            self.config.process.clone(),
+            clock,
+            tokio::runtime::Handle::current(),
+            process_sender,
+        );
+        let core = Arc::new_cyclic(|weak| {
+            Core::new(me.clone(), clock, local, processes, self.kinds.clone(), input_sender, weak)
+        });
+        let inbound = Arc::new(Inbound::new(&Arc::downgrade(&core)));
+        let endpoint = Endpoint::bind(
+            self.bind_link,
+            &credentials,
+            self.config.quic.clone(),
+            link_sender,
+            inbound,
+        )
+        .map_err(|error| self.link_error(error))?;
+        for warning in endpoint.warnings() {
+            tracing::warn!(node = %me, %warning, "links");
+        }
+        let node = self.node(&me, clock, local, endpoint.local_addr())?;
+        core.set_members(crate::member::members(&node));
+        let (started, outcome) = oneshot::channel();
+        let driver = Driver {
+            node,
+            core: Arc::clone(&core),
+            udp,
+            endpoint,
+            link_notices,
+            process_notices,
+            inputs,
+            started: Some(started),
+            answers: BTreeMap::new(),
+            errands: Errands::default(),
+            drain: None,
+            departed: None,
+            end: None,
+        };
+        #[expect(clippy::disallowed_methods, reason = "the handle owns it: the last one ends it")]
+        let task = tokio::spawn(driver.run());
+        let swarm = Swarm::new(core, task);
+        if self.seeds.is_empty() {
+            return Ok(Attempt::Runs(swarm));
+        }
+        match tokio::time::timeout(SEED_WAIT, outcome).await {
+            Ok(Ok(Started::NameTaken(holder))) => {
+                Err(StartError::NameTaken { name: self.name.to_string(), holder })
+            }
+            Ok(Ok(Started::BootBehind(remembered))) => Ok(Attempt::BootBehind(remembered)),
+            Ok(Ok(Started::Merged) | Err(_)) | Err(_) => Ok(Attempt::Runs(swarm)),
+        }
+    }
+
+    fn node(
+        &self,
+        me: &NodeId,
+        clock: Clock,
+        local: SocketAddr,
+        link: SocketAddr,
+    ) -> Result<Node, StartError> {
+        let now = clock.now();
+        // Each layer draws from its own generator; the seed is new for each boot.
+        let mut rng = Rng::new(me.boot.random ^ me.boot.millis);
+        let address = self.advertise.map_or(local, |advertised| match advertised.port() {
+            0 => SocketAddr::new(advertised.ip(), local.port()),
+            _ => advertised,
+        });
+        let meta = NodeMeta {
+            link: SocketAddr::new(
+                if link.ip().is_unspecified() { address.ip() } else { link.ip() },
+                link.port(),
+            ),
+            kinds: self.kinds.names().map(str::to_owned).collect(),
+            weight: self.weight.as_f64(),
+            roles: self.roles.clone(),
+            ready: self.ready,
+        };
+        let metadata = Metadata::new(meta.encode()).map_err(|error| {
+            let want = "short enough for the names of all kinds and roles to fit";
+            ConfigError::new("metadata", error.to_string(), want)
+        })?;
+        let mut swim = Swim::new(
+            now,
+            me.clone(),
+            address,
+            metadata,
+            self.config.swim.clone(),
+            Keyring::new(self.cluster.clone(), self.secret.clone()),
+            Box::new(RingCipher::new()),
+            rng.fork(),
+        );
+        swim.join(now, self.seeds.iter().copied());
+        let handoff = &self.config.handoff;
+        let gate: Gate = Arc::new(|_| true);
+        let policies = self.kinds.policies().map(|(name, policy)| (name.to_owned(), policy));
+        Ok(Node::new(
+            now,
+            Parts {
+                swim,
+                links: Links::new(
+                    me.clone(),
+                    self.cluster.clone(),
+                    self.config.link.clone(),
+                    rng.fork(),
+                ),
+                registry: Registry::new(now, me.clone(), self.config.registry.clone(), rng.fork()),
+                agreement: Agreement::new(now, handoff.clone(), me.clone()),
+                moves: Moves::new(now, handoff.clone(), me.clone(), rng.fork()),
+                reconciler: Reconciler::new(now, handoff.clone(), me.clone(), rng.fork()),
+                placing: Placing::new(self.strategy.clone(), gate),
+                policies: policies.collect(),
+                seeded: !self.seeds.is_empty(),
+                me: me.clone(),
+                meta,
+            },
+        ))
+    }
+
+    fn link_error(&self, error: BindError) -> StartError {
+        match error {
+            BindError::Settings(error) => {
+                ConfigError::new("config.quic", format!("wrong ({error})"), "within its bounds")
+                    .into()
+            }
+            BindError::Credentials(error) => StartError::Credentials(error.to_string()),
+            other => StartError::Bind {
+                what: "links",
+                address: self.bind_link,
+                reason: other.to_string(),
+            },
+        }
+    }
+}
+
+/// A boot of this moment, above `above`.
+fn new_boot(above: u64) -> Boot {
+    #[expect(clippy::disallowed_methods, reason = "a boot is dated by the wall clock")]
+    let now = std::time::SystemTime::now();
+    let since = now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX).max(above);
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).expect("the operating system gives random bytes");
+    Boot { millis, random: u64::from_le_bytes(random) }
+}

@@ -1,0 +1,50 @@
+//! All settings of a node, one section for each layer.
+
+use crate::ConfigError;
+
+/// The settings of a node. Every section has defaults for nodes on one network.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// Membership: how soon a node is held dead, and how quiet it all is.
+    pub swim: swarm_swim::Config,
+    /// Which sessions are tried, and how often.
+    pub link: swarm_link::Config,
+    /// The transport of sessions.
+    pub quic: swarm_link::quic::Settings,
+    /// Mailboxes and grace periods.
+    pub process: swarm_process::Config,
+    /// Replication of names and groups.
+    pub registry: swarm_registry::Config,
+    /// Moves of names between nodes.
+    pub handoff: swarm_handoff::Config,
+}
+
+/// Settings that were checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Checked {
+    pub swim: swarm_swim::Checked,
+    pub link: swarm_link::Checked,
+    pub quic: swarm_link::quic::Settings,
+    pub process: swarm_process::Checked,
+    pub registry: swarm_registry::Checked,
+    pub handoff: swarm_handoff::Checked,
+}
+
+impl Config {
+    /// Checks every section.
+    pub(crate) fn check(self) -> Result<Checked, ConfigError> {
+        Ok(Checked {
+            swim: self.swim.check().map_err(|error| section("swim", &error))?,
+            link: self.link.check().map_err(|error| section("link", &error))?,
+            quic: self.quic,
+            process: self.process.check().map_err(|error| section("process", &error))?,
+            registry: self.registry.check().map_err(|error| section("registry", &error))?,
+            handoff: self.handoff.check().map_err(|error| section("handoff", &error))?,
+        })
+    }
+}
+
+/// The layers' errors are sentences that name the setting, its value and what would be right.
+fn section(name: &str, error: &dyn std::error::Error) -> ConfigError {
+    ConfigError::new(format!("config.{name}"), format!("wrong ({error})"), "within its bounds")
+}

@@ -1,0 +1,231 @@
+//! What all handles of a node share: its views, its processes, its routes to other nodes, and the
+//! way to its driver.
+
+use crate::driver::{Input, SPAWNED};
+use crate::event::{EVENTS_MAX, Event};
+use crate::hub::Hub;
+use crate::member::Member;
+use crate::node::{Outcome, What};
+use crate::traffic::{Routes, Sink, Watches};
+use crate::worker::{self, Kinds, System, Worker};
+use crate::{SpawnError, Stop, Swarm, UnregisterError};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+use swarm_base::{Name, NodeId, Pid};
+use swarm_process::{Clock, ExitReason, Lookup, Processes, Stage};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+/// What all handles of a node share.
+pub(crate) struct Core {
+    pub me: NodeId,
+    pub clock: Clock,
+    /// Where this node gossips.
+    pub local_addr: SocketAddr,
+    pub processes: Processes,
+    pub kinds: Kinds,
+    /// Names and groups as the facts that have arrived say.
+    pub names: swarm_registry::View,
+    pub groups: swarm_groups::View,
+    pub routes: Routes,
+    pub watches: Watches,
+    pub sink: Arc<Sink>,
+    pub events: Hub<Event>,
+    /// Names, groups or routes changed: whoever did not find one looks again.
+    pub changed: Notify,
+    members: Mutex<Arc<[Member]>>,
+    inputs: mpsc::Sender<Input>,
+    /// Who waits for a process that it has spawned, by ticket.
+    spawning: Mutex<BTreeMap<u64, oneshot::Sender<Result<Pid, ExitReason>>>>,
+    /// The last handle is gone.
+    pub abandoned: Notify,
+    /// Numbers for questions and for spawned processes.
+    next: AtomicU64,
+}
+
+/// The node's driver has stopped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NodeStopped;
+
+impl Core {
+    pub(crate) fn new(
+        me: NodeId,
+        clock: Clock,
+        local_addr: SocketAddr,
+        processes: Processes,
+        kinds: Kinds,
+        inputs: mpsc::Sender<Input>,
+        weak: &Weak<Self>,
+    ) -> Self {
+        Self {
+            me,
+            clock,
+            local_addr,
+            processes,
+            kinds,
+            names: swarm_registry::View::new(),
+            groups: swarm_groups::View::new(),
+            routes: Routes::default(),
+            watches: Watches::default(),
+            sink: Arc::new(Sink(weak.clone())),
+            events: Hub::new(EVENTS_MAX),
+            changed: Notify::new(),
+            members: Mutex::new(Arc::new([])),
+            inputs,
+            spawning: Mutex::default(),
+            abandoned: Notify::new(),
+            next: AtomicU64::new(1),
+        }
+    }
+
+    /// Asks the node, or whichever node can answer. The node answers within `left`.
+    pub(crate) async fn ask(&self, what: What, left: Duration) -> Result<Outcome, NodeStopped> {
+        let (reply, answer) = oneshot::channel();
+        let id = self.number();
+        let deadline = self.clock.at(self.clock.now() + left);
+        let ask = Input::Ask { id, what, left, reply };
+        match tokio::time::timeout_at(deadline, self.inputs.send(ask)).await {
+            Ok(Ok(())) => (),
+            Ok(Err(_)) => return Err(NodeStopped),
+            Err(_) => return Ok(Outcome::Timeout(Stage::Queued)),
+        }
+        // A caller that goes away takes its question with it.
+        let guard = Forget { core: self, id };
+        let outcome = answer.await.map_err(|_| NodeStopped);
+        std::mem::forget(guard);
+        outcome
+    }
+
+    /// Hands something to the driver.
+    pub(crate) async fn tell(&self, input: Input) -> Result<(), NodeStopped> {
+        self.inputs.send(input).await.map_err(|_| NodeStopped)
+    }
+
+    /// Hands something to the driver without waiting. `false` where its queue is full or it has
+    /// stopped.
+    pub(crate) fn try_tell(&self, input: Input) -> bool {
+        self.inputs.try_send(input).is_ok()
+    }
+
+    /// Starts a process without a name.
+    pub(crate) async fn spawn<W: Worker>(
+        self: &Arc<Self>,
+        args: W::Args,
+        timeout: Duration,
+    ) -> Result<Pid, SpawnError> {
+        let kind = W::KIND;
+        if !self.kinds.serves::<W>() {
+            return Err(SpawnError::UnknownKind { kind });
+        }
+        let (sender, started) = oneshot::channel();
+        let ticket = SPAWNED | self.number();
+        locked(&self.spawning).insert(ticket, sender);
+        let process = worker::spawn::<W>(&self.processes, self.system(), ticket, args);
+        let deadline = self.clock.at(self.clock.now() + timeout);
+        let outcome = tokio::time::timeout_at(deadline, started).await;
+        locked(&self.spawning).remove(&ticket);
+        match outcome {
+            Ok(Ok(Ok(pid))) => Ok(pid),
+            Ok(Ok(Err(ExitReason::StartFailed { message }))) => {
+                Err(SpawnError::StartFailed { kind, reason: message })
+            }
+            Ok(Ok(Err(reason))) => {
+                Err(SpawnError::StartFailed { kind, reason: reason.to_string() })
+            }
+            Ok(Err(_)) => Err(SpawnError::NodeStopped),
+            Err(_) => {
+                process.kill();
+                Err(SpawnError::Timeout { kind, after: timeout })
+            }
+        }
+    }
+
+    /// Ends a process of this node, and waits until it has ended.
+    pub(crate) async fn stop(
+        &self,
+        pid: Pid,
+        how: Stop,
+        timeout: Duration,
+    ) -> Result<(), UnregisterError> {
+        let not_found =
+            || Name::new(pid.to_string()).map(|name| UnregisterError::NotFound { name });
+        let Lookup::Here(process) = self.processes.find(pid) else { return Err(not_found()?) };
+        let down = self.processes.monitor(pid);
+        match how {
+            Stop::Graceful(grace) => self.processes.stop(&process, grace),
+            Stop::Kill => process.kill(),
+        }
+        let deadline = self.clock.at(self.clock.now() + timeout);
+        match tokio::time::timeout_at(deadline, down).await {
+            Ok(_) => Ok(()),
+            Err(_) => {
+                let name = Name::new(pid.to_string())?;
+                Err(UnregisterError::Timeout { name, stage: Stage::Running, after: timeout })
+            }
+        }
+    }
+
+    /// A process that was spawned has started, or not.
+    pub(crate) fn spawned(&self, ticket: u64, result: Result<Pid, ExitReason>) {
+        if let Some(waiting) = locked(&self.spawning).remove(&ticket) {
+            let _ = waiting.send(result);
+        }
+    }
+
+    /// The node as its workers see it.
+    pub(crate) fn system(self: &Arc<Self>) -> Arc<dyn System> {
+        Arc::new(Node(Arc::clone(self)))
+    }
+
+    /// A number that this node uses once.
+    pub(crate) fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The members as of the last change.
+    pub(crate) fn members(&self) -> Arc<[Member]> {
+        Arc::clone(&locked(&self.members))
+    }
+
+    pub(crate) fn set_members(&self, members: Arc<[Member]>) {
+        *locked(&self.members) = members;
+    }
+}
+
+/// The node as its workers see it: they do not keep it running, and it ends them when it stops.
+struct Node(Arc<Core>);
+
+impl System for Node {
+    fn node(&self) -> &NodeId {
+        &self.0.me
+    }
+
+    fn swarm(&self) -> Swarm {
+        Swarm::weak(Arc::clone(&self.0))
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Forget<'a> {
+    core: &'a Core,
+    id: u64,
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        // Where the driver's queue is full, the question ends with its deadline.
+        self.core.try_tell(Input::Forget { id: self.id });
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Core({:?})", self.me)
+    }
+}

@@ -1,0 +1,124 @@
+//! What the node tells: routes, views, answers and news.
+
+use super::{Draining, Driver, End, Started};
+use crate::node::{Event, Gone};
+use crate::traffic::Route;
+use swarm_base::{NodeId, Session};
+use swarm_link::{Cause, Reason};
+use swarm_registry::{Event as Fresh, State};
+
+impl Driver {
+    pub(super) fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Dial { session, node, address } => {
+                self.endpoint.dial(session, address, &node.name);
+            }
+            Event::Close { session, reason } => self.endpoint.close(session, reason),
+            Event::SessionUp { node, session } => self.session_up(node, session),
+            Event::SessionDown { node, session, why } => self.session_down(&node, session, &why),
+            Event::NodeDown { boot, how } => {
+                if how == Gone::Dead {
+                    self.core.processes.calls().fail_node(boot);
+                }
+                self.core.watches.node_down(&self.core, boot);
+                self.core.routes.forget(boot);
+                self.core.changed.notify_waiters();
+            }
+            Event::Members => {
+                let members = crate::member::members(&self.node);
+                self.core.set_members(members);
+            }
+            Event::Facts(event) => self.on_fact(&event),
+            Event::Process(command) => self.command(command),
+            Event::Answer { id, outcome } => {
+                if let Some(reply) = self.answers.remove(&id) {
+                    let _ = reply.send(outcome);
+                }
+            }
+            Event::Public(event) => {
+                tracing::debug!(?event, "swarm");
+                self.core.events.publish(&event);
+            }
+            Event::Draining { left, total, done } => {
+                if let Some(progress) = &self.drain {
+                    progress.send_replace(Draining { left, total, done });
+                }
+            }
+            Event::Merged => {
+                if let Some(started) = self.started.take() {
+                    let _ = started.send(Started::Merged);
+                }
+            }
+            Event::Departed => {
+                if let Some(departed) = self.departed.take() {
+                    let _ = departed.send(());
+                }
+            }
+            Event::NameTaken { holder } => {
+                tracing::error!(node = %self.core.me, %holder, "a live node has this node's name");
+                if let Some(started) = self.started.take() {
+                    let _ = started.send(Started::NameTaken(holder));
+                }
+                self.end = Some(End::Drop);
+            }
+            Event::BootBehind { remembered } => {
+                if let Some(started) = self.started.take() {
+                    let _ = started.send(Started::BootBehind(remembered));
+                    self.end = Some(End::Drop);
+                }
+            }
+        }
+    }
+
+    fn session_up(&mut self, node: NodeId, session: Session) {
+        let Some(outbox) = self.endpoint.messages(session) else { return };
+        let boot = node.boot;
+        self.core.routes.insert(Route { node, session, outbox });
+        self.endpoint.open(session);
+        self.core.watches.connected(&self.core, boot);
+        self.core.changed.notify_waiters();
+    }
+
+    fn session_down(&mut self, node: &NodeId, session: Session, why: &Cause) {
+        self.core.routes.remove(session);
+        // A node that said goodbye has answered its calls, or passed them on to where its
+        // processes went: those are still under way.
+        if !matches!(why, Cause::There(Reason::Shutdown)) {
+            self.core.processes.calls().fail_node(node.boot);
+        }
+        self.core.changed.notify_waiters();
+    }
+
+    fn on_fact(&mut self, event: &Fresh) {
+        match event {
+            Fresh::Changed { name, now, state, .. } => {
+                // Until the claim of its new node is here, messages go to the old process, and
+                // that node passes them on.
+                if *state == State::Pending {
+                    return;
+                }
+                self.core.names.apply(event);
+                let routes = &self.core.routes;
+                routes.set_unsettled(name, now.is_none() && *state != State::Free);
+                if now.is_some_and(|pid| pid.boot != self.core.me.boot) {
+                    routes.moved(name);
+                }
+                self.core.changed.notify_waiters();
+            }
+            Fresh::Joined { group, pid, .. } => {
+                self.core.groups.apply(event);
+                let joined = crate::Event::GroupJoined { group: group.clone(), pid: *pid };
+                self.core.events.publish(&joined);
+            }
+            Fresh::Left { group, pid, .. } => {
+                self.core.groups.apply(event);
+                let left = crate::Event::GroupLeft { group: group.clone(), pid: *pid };
+                self.core.events.publish(&left);
+            }
+            Fresh::RolledBack { peer, position } => {
+                tracing::error!(%peer, position, "a peer holds more of this node's log than it wrote");
+            }
+            Fresh::Conflict { .. } | Fresh::Applied { .. } => (),
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The driver: one task that owns the node, its sockets and its timer, and decides nothing.
+
+mod commands;
+mod events;
+
+use crate::core::Core;
+use crate::node::{Node, Outcome, Peer, What};
+pub(crate) use commands::{Errands, SPAWNED};
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use swarm_base::{Machine, Output, Pid};
+use swarm_link::quic::{Endpoint, Lane, Notice as LinkNotice};
+use swarm_process::Notice as ProcessNotice;
+use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// What handles ask of the driver.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A question; the driver answers within its time.
+    Ask { id: u64, what: What, left: Duration, reply: oneshot::Sender<Outcome> },
+    /// Nobody waits for the answer any more.
+    Forget { id: u64 },
+    /// Names may, or may not, be placed here.
+    Ready(Readiness),
+    /// Move everything away; tells how far it is.
+    Drain { left: Duration, progress: watch::Sender<Draining> },
+    /// From now on nothing that ends here is news: the node stops.
+    Closing,
+    /// Say goodbye; answered when the others know, or after a while.
+    Depart { done: oneshot::Sender<()> },
+    /// Flush, close and end.
+    Stop,
+    /// The state of the node.
+    Snapshot { reply: oneshot::Sender<crate::Snapshot> },
+}
+
+/// Whether names may be placed on a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Readiness {
+    Ready,
+    NotReady,
+}
+
+/// How far a drain is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Draining {
+    pub left: usize,
+    pub total: usize,
+    pub done: bool,
+}
+
+/// What a driver learns while it starts.
+#[derive(Debug)]
+pub(crate) enum Started {
+    /// The member list is here, or there is none to wait for.
+    Merged,
+    /// A live node has the name.
+    NameTaken(std::net::SocketAddr),
+    /// The wall clock was set back: the node must take a boot above this one.
+    BootBehind(swarm_base::Boot),
+}
+
+/// The driver.
+pub(crate) struct Driver {
+    pub node: Node,
+    pub core: Arc<Core>,
+    pub udp: UdpSocket,
+    pub endpoint: Endpoint,
+    pub link_notices: mpsc::Receiver<LinkNotice>,
+    pub process_notices: mpsc::Receiver<ProcessNotice>,
+    pub inputs: mpsc::Receiver<Input>,
+    /// Told once, when the node is part of its cluster.
+    pub started: Option<oneshot::Sender<Started>>,
+    pub answers: BTreeMap<u64, oneshot::Sender<Outcome>>,
+    pub errands: Errands,
+    pub drain: Option<watch::Sender<Draining>>,
+    pub departed: Option<oneshot::Sender<()>>,
+    /// Set when the driver is to end.
+    pub end: Option<End>,
+}
+
+/// How a driver ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// What is queued is sent first.
+    Flush,
+    /// At once.
+    Drop,
+}
+
+/// How many inputs of one source are handled before their outputs are sent: what comes together
+/// goes out together.
+const BATCH: usize = 256;
+
+/// The largest gossip packet, and room to notice a larger one.
+const PACKET_MAX: usize = 2048;
+
+impl Driver {
+    /// Runs until it is told to stop, or all handles are gone.
+    pub(crate) async fn run(mut self) {
+        let mut packet = vec![0; PACKET_MAX];
+        let mut timer = pin!(tokio::time::sleep_until(self.core.clock.at(self.core.clock.now())));
+        self.pump();
+        while self.end.is_none() {
+            let deadline = self.node.poll_timeout().map(|at| self.core.clock.at(at));
+            if let Some(deadline) = deadline
+                && timer.deadline() != deadline
+            {
+                timer.as_mut().reset(deadline);
+            }
+            tokio::select! {
+                received = self.udp.recv_from(&mut packet) => {
+                    // An error of one send shows at the next receive; SWIM sees what is dead.
+                    if let Ok((len, from)) = received {
+                        self.on_packet(&packet[..len], from);
+                        self.more_packets(&mut packet);
+                    }
+                }
+                Some(notice) = self.link_notices.recv() => {
+                    self.on_link(notice);
+                    for _ in 1..BATCH {
+                        let Ok(notice) = self.link_notices.try_recv() else { break };
+                        self.on_link(notice);
+                    }
+                }
+                Some(notice) = self.process_notices.recv() => {
+                    self.on_process(notice);
+                    for _ in 1..BATCH {
+                        let Ok(notice) = self.process_notices.try_recv() else { break };
+                        self.on_process(notice);
+                    }
+                }
+                input = self.inputs.recv() => match input {
+                    Some(input) => {
+                        self.on_input(input);
+                        for _ in 1..BATCH {
+                            let Ok(input) = self.inputs.try_recv() else { break };
+                            self.on_input(input);
+                        }
+                    }
+                    None => self.end = Some(End::Drop),
+                },
+                () = self.core.abandoned.notified() => self.end = Some(End::Drop),
+                () = timer.as_mut(), if deadline.is_some() => {
+                    let now = self.core.clock.now();
+                    self.node.handle_timeout(now);
+                }
+            }
+            self.pump();
+        }
+        self.finish().await;
+    }
+
+    /// Gives out whatever the node wants.
+    fn pump(&mut self) {
+        while let Some(output) = self.node.poll_output() {
+            match output {
+                Output::Send { to: Peer::Datagram(to), message } => {
+                    // Gossip may be lost; a full socket buffer is no reason to wait.
+                    let _ = self.udp.try_send_to(&message, to);
+                }
+                Output::Send { to: Peer::Control(session), message } => {
+                    if let Some(control) = self.endpoint.control(session) {
+                        let _ = control.push(|out| out.extend_from_slice(&message));
+                    }
+                }
+                Output::Send { to: Peer::Bulk(session), message } => {
+                    let _ = self.endpoint.send_bulk(session, message.into());
+                }
+                Output::Event(event) => self.on_event(event),
+            }
+        }
+    }
+
+    fn on_packet(&mut self, packet: &[u8], from: std::net::SocketAddr) {
+        let now = self.core.clock.now();
+        self.node.handle_message(now, Peer::Datagram(from), packet.to_vec());
+    }
+
+    fn more_packets(&mut self, packet: &mut [u8]) {
+        for _ in 1..BATCH {
+            let Ok((len, from)) = self.udp.try_recv_from(packet) else { return };
+            self.on_packet(&packet[..len], from);
+        }
+    }
+
+    fn on_link(&mut self, notice: LinkNotice) {
+        let now = self.core.clock.now();
+        match notice {
+            LinkNotice::Opened { session, identity, peer } => {
+                self.node.session_opened(now, session, identity, peer);
+            }
+            LinkNotice::Failed { session, why } => self.node.session_failed(now, session, why),
+            LinkNotice::Closed { session, why } => self.node.session_closed(now, session, why),
+            LinkNotice::Frame { session, lane, bytes } => {
+                let from = match lane {
+                    Lane::Bulk => Peer::Bulk(session),
+                    _ => Peer::Control(session),
+                };
+                self.node.handle_message(now, from, bytes.into());
+            }
+            LinkNotice::Rejected { peer, why } => {
+                tracing::warn!(%peer, %why, "a connection was rejected");
+            }
+            _ => (),
+        }
+    }
+
+    fn on_input(&mut self, input: Input) {
+        let now = self.core.clock.now();
+        match input {
+            Input::Ask { id, what, left, reply } => {
+                self.answers.insert(id, reply);
+                self.node.ask(now, id, left, what);
+            }
+            Input::Forget { id } => {
+                self.answers.remove(&id);
+                self.node.forget_ask(now, id);
+            }
+            Input::Ready(readiness) => {
+                self.node.stop_draining(now);
+                self.node.set_ready(now, readiness == Readiness::Ready);
+            }
+            Input::Drain { left, progress } => {
+                self.drain = Some(progress);
+                self.node.drain(now, left);
+            }
+            Input::Closing => self.node.closing(),
+            Input::Depart { done } => {
+                self.departed = Some(done);
+                self.node.depart(now);
+            }
+            Input::Stop => {
+                self.node.close(now);
+                self.end = Some(End::Flush);
+            }
+            Input::Snapshot { reply } => {
+                let _ = reply.send(crate::snapshot::of(&self.node, &self.core));
+            }
+        }
+    }
+
+    async fn finish(mut self) {
+        self.pump();
+        self.core.processes.kill_all();
+        // Processes end by telling so; nobody reads it any more.
+        self.process_notices.close();
+        if self.end == Some(End::Flush) {
+            self.endpoint.shutdown().await;
+        }
+        self.core.events.close();
+        self.core.changed.notify_waiters();
+    }
+}

@@ -1,0 +1,168 @@
+//! What a node tells its users about the cluster.
+
+use crate::hub::{Next, Reader};
+use futures_core::Stream;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use swarm_base::{Name, NodeId, NodeName, Pid};
+
+/// Something that happened, as this node saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A node joined, or is back after it had been held dead.
+    NodeUp {
+        /// The node.
+        node: NodeId,
+    },
+    /// A node does not answer. It stays a member until it is declared dead.
+    NodeSuspected {
+        /// The node.
+        node: NodeId,
+        /// The first that suspected it.
+        by: NodeId,
+    },
+    /// A suspected node has answered.
+    NodeRefuted {
+        /// The node.
+        node: NodeId,
+    },
+    /// A node is held dead: its names are started elsewhere.
+    NodeDown {
+        /// The node.
+        node: NodeId,
+    },
+    /// A node said goodbye.
+    NodeLeft {
+        /// The node.
+        node: NodeId,
+    },
+    /// A peer was refused, or refused this node.
+    LinkRefused {
+        /// Who was dialled, or whose certificate it is.
+        peer: NodeName,
+        /// Where it is.
+        address: SocketAddr,
+        /// What is wrong, in a sentence.
+        reason: String,
+    },
+    /// A worker was registered on this node.
+    NameRegistered {
+        /// Its name.
+        name: Name,
+        /// The process.
+        pid: Pid,
+    },
+    /// A worker was started again on this node: it had crashed, or its node had died.
+    NameRestarted {
+        /// Its name.
+        name: Name,
+        /// The new process.
+        pid: Pid,
+    },
+    /// A worker of this node ended, and its name with it.
+    NameReleased {
+        /// Its name.
+        name: Name,
+        /// The process that had it.
+        pid: Pid,
+    },
+    /// A worker of this node crashed too often, or could not be started again: its name is free.
+    NameLost {
+        /// Its name.
+        name: Name,
+        /// What it died of last.
+        reason: String,
+    },
+    /// A process joined a group.
+    GroupJoined {
+        /// The group.
+        group: Name,
+        /// The process.
+        pid: Pid,
+    },
+    /// A process left a group, or died.
+    GroupLeft {
+        /// The group.
+        group: Name,
+        /// The process.
+        pid: Pid,
+    },
+    /// A worker of this node is on its way to another.
+    MoveBegun {
+        /// Its name.
+        name: Name,
+    },
+    /// A worker of this node runs on another one now.
+    NameMoved {
+        /// Its name.
+        name: Name,
+        /// Where.
+        to: NodeId,
+        /// From the first step to the last.
+        took: Duration,
+    },
+    /// A worker stays on this node after all.
+    MoveEnded {
+        /// Its name.
+        name: Name,
+        /// Why, in words.
+        outcome: String,
+        /// From the first step to the last.
+        took: Duration,
+    },
+    /// Two processes had one name, and the one on this node ended or lost it.
+    ConflictResolved {
+        /// The name.
+        name: Name,
+        /// The node whose process has it.
+        kept: NodeId,
+    },
+    /// Not all nodes agreed on who owns what in time. This one goes on without them.
+    AgreementOverdue {
+        /// Those that did not answer.
+        missing: Vec<NodeId>,
+    },
+    /// The subscriber was too slow, and the oldest events were dropped.
+    Lagged {
+        /// How many.
+        missed: u64,
+    },
+}
+
+/// A subscription to the events of a node. Holds at most 4,096 events that were not read yet.
+#[derive(Debug)]
+pub struct Events(pub(crate) Reader<Event>);
+
+/// How many events wait for a slow subscriber.
+pub(crate) const EVENTS_MAX: usize = 4_096;
+
+impl Events {
+    /// The next event; `None` once the node has stopped.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no event.
+    pub async fn next(&mut self) -> Option<Event> {
+        poll_fn(|cx| self.poll(cx)).await
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        Poll::Ready(match ready!(self.0.poll_next(cx)) {
+            Next::Item(event) => Some(event),
+            Next::Missed(missed) => Some(Event::Lagged { missed }),
+            Next::Closed => None,
+        })
+    }
+}
+
+impl Stream for Events {
+    type Item = Event;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.get_mut().poll(cx)
+    }
+}

@@ -1,0 +1,76 @@
+//! The nodes of the cluster, as one of them sees them.
+
+use crate::node::{Node, NodeMeta};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use swarm_base::NodeId;
+use swarm_swim::State;
+
+/// A node of the cluster, as this one sees it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Member {
+    /// Its name and life.
+    pub id: NodeId,
+    /// Whether it answers.
+    pub state: MemberState,
+    /// How often it has had to say that it lives, or changed its metadata.
+    pub incarnation: u64,
+    /// Where it gossips: what seeds name.
+    pub address: SocketAddr,
+    /// Where its links listen.
+    pub link: SocketAddr,
+    /// The kinds of workers that it serves.
+    pub kinds: BTreeSet<String>,
+    /// Its weight in the ring.
+    pub weight: f64,
+    /// What its operator calls it.
+    pub roles: BTreeSet<String>,
+    /// Whether names may be placed on it.
+    pub ready: bool,
+    /// The share of the names that it is due, 0 to 1: its weight in that of all that are ready.
+    pub share: f64,
+}
+
+/// Whether a member answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[non_exhaustive]
+pub enum MemberState {
+    /// It does.
+    Alive,
+    /// It did not lately. It stays a member until it is declared dead.
+    Suspect,
+}
+
+/// The members of `node`'s cluster that it does not hold dead, in order of their names.
+pub(crate) fn members(node: &Node) -> Arc<[Member]> {
+    let mut members: Vec<_> = node.swim().members().filter_map(member).collect();
+    let total: f64 = members.iter().filter(|m| m.ready).map(|m| m.weight).sum();
+    for member in members.iter_mut().filter(|member| member.ready) {
+        member.share = member.weight / total;
+    }
+    members.into()
+}
+
+fn member(member: &swarm_swim::Member) -> Option<Member> {
+    let state = match member.state {
+        State::Alive => MemberState::Alive,
+        State::Suspect => MemberState::Suspect,
+        _ => return None,
+    };
+    let meta = NodeMeta::decode(member.metadata.as_bytes()).ok()?;
+    Some(Member {
+        id: member.id.clone(),
+        state,
+        incarnation: member.incarnation,
+        address: member.address,
+        link: meta.link,
+        kinds: meta.kinds,
+        weight: meta.weight,
+        roles: meta.roles,
+        ready: meta.ready,
+        share: 0.0,
+    })
+}

@@ -1,0 +1,169 @@
+//! Questions under way: what this node's callers asked, and what other nodes ask of it.
+//!
+//! A question stays here from its arrival to its answer, in one [`Place`], with one deadline. It
+//! is looked at again whenever what it waits for may have come: so it needs no retry of its own,
+//! and a request id makes a second look harmless.
+
+use super::wire::{Ask, Outcome};
+use std::collections::{BTreeMap, BTreeSet};
+use swarm_base::{Boot, Instant, Name, NodeId};
+use swarm_process::Stage;
+
+/// Which question: the life of the node that asked first, and its number there.
+pub(super) type AskKey = (Boot, u64);
+
+/// Where a question is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Place {
+    /// It waits for something to change: the ring, an agreement, a session, a name.
+    Parked(Stage),
+    /// Another node has it.
+    Sent(NodeId),
+    /// Its worker is starting here.
+    Starting,
+    /// Its process is ending here.
+    Stopping,
+    /// It is answered, but this node has not yet read the facts behind the answer.
+    Held { log: NodeId, position: u64, outcome: Outcome },
+}
+
+/// One question.
+#[derive(Clone, Debug)]
+pub(super) struct Open {
+    pub ask: Ask,
+    pub deadline: Instant,
+    pub place: Place,
+}
+
+/// All questions under way.
+#[derive(Debug, Default)]
+pub(super) struct Asks {
+    open: BTreeMap<AskKey, Open>,
+    by_deadline: BTreeSet<(Instant, AskKey)>,
+    /// The questions about a name, so that a change of it finds them.
+    by_name: BTreeMap<Name, BTreeSet<AskKey>>,
+    /// The answers that wait for facts: of which log, up to where.
+    held: BTreeSet<(NodeId, u64, AskKey)>,
+}
+
+impl Asks {
+    /// The most questions of other nodes that wait here; more are not taken.
+    pub(super) const OPEN_MAX: usize = 262_144;
+
+    /// Takes in a question.
+    pub(super) fn insert(&mut self, now: Instant, ask: Ask) -> Option<AskKey> {
+        let key = (ask.origin.boot, ask.id);
+        if self.open.len() >= Self::OPEN_MAX {
+            return None;
+        }
+        self.remove(&key);
+        let deadline = now + ask.left();
+        if let Some(name) = name_of(&ask) {
+            self.by_name.entry(name.clone()).or_default().insert(key);
+        }
+        self.by_deadline.insert((deadline, key));
+        self.open.insert(key, Open { ask, deadline, place: Place::Parked(Stage::Resolve) });
+        Some(key)
+    }
+
+    /// Ends a question.
+    pub(super) fn remove(&mut self, key: &AskKey) -> Option<Open> {
+        let open = self.open.remove(key)?;
+        self.by_deadline.remove(&(open.deadline, *key));
+        if let Place::Held { log, position, .. } = &open.place {
+            self.held.remove(&(log.clone(), *position, *key));
+        }
+        if let Some(name) = name_of(&open.ask)
+            && let Some(keys) = self.by_name.get_mut(name)
+        {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.by_name.remove(name);
+            }
+        }
+        Some(open)
+    }
+
+    /// Says where a question is now.
+    pub(super) fn put(&mut self, key: &AskKey, place: Place) {
+        if let Some(open) = self.open.get_mut(key) {
+            if let Place::Held { log, position, .. } = &place {
+                self.held.insert((log.clone(), *position, *key));
+            }
+            open.place = place;
+        }
+    }
+
+    pub(super) fn get(&self, key: &AskKey) -> Option<&Open> {
+        self.open.get(key)
+    }
+
+    /// The parked questions about `name`, in the order in which they were asked.
+    pub(super) fn parked_on(&self, name: &Name) -> Vec<AskKey> {
+        let keys = self.by_name.get(name).into_iter().flatten();
+        keys.filter(|key| self.is(key, |place| matches!(place, Place::Parked(_))))
+            .copied()
+            .collect()
+    }
+
+    /// The questions about `name` that wait for its process to end.
+    pub(super) fn stopping(&self, name: &Name) -> Vec<AskKey> {
+        let keys = self.by_name.get(name).into_iter().flatten();
+        keys.filter(|key| self.is(key, |place| *place == Place::Stopping)).copied().collect()
+    }
+
+    /// All questions that are parked here, or that another node has.
+    pub(super) fn waiting(&self) -> Vec<AskKey> {
+        self.select(|place| matches!(place, Place::Parked(_) | Place::Sent(_)))
+    }
+
+    /// The questions that `node` has.
+    pub(super) fn sent_to(&self, node: &NodeId) -> Vec<AskKey> {
+        self.select(|place| matches!(place, Place::Sent(to) if to == node))
+    }
+
+    /// The answers that wait for `log`, and for nothing beyond `position` in it.
+    pub(super) fn held_for(&self, log: &NodeId, position: u64) -> Vec<AskKey> {
+        let first = (log.clone(), 0, (Boot::default(), 0));
+        self.held
+            .range(first..)
+            .take_while(|(of, at, _)| of == log && *at <= position)
+            .map(|(_, _, key)| *key)
+            .collect()
+    }
+
+    /// A question whose time is over.
+    pub(super) fn expired(&self, now: Instant) -> Option<AskKey> {
+        self.by_deadline.first().filter(|(deadline, _)| *deadline <= now).map(|(_, key)| *key)
+    }
+
+    /// When the next question's time is over.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.by_deadline.first().map(|(deadline, _)| *deadline)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    fn is(&self, key: &AskKey, what: impl Fn(&Place) -> bool) -> bool {
+        self.open.get(key).is_some_and(|open| what(&open.place))
+    }
+
+    fn select(&self, what: impl Fn(&Place) -> bool) -> Vec<AskKey> {
+        self.open.iter().filter(|(_, open)| what(&open.place)).map(|(key, _)| *key).collect()
+    }
+}
+
+/// The name that a question is about.
+fn name_of(ask: &Ask) -> Option<&Name> {
+    use super::wire::What::*;
+    match &ask.what {
+        Register { name, .. }
+        | RegisterPid { name, .. }
+        | Unregister { name }
+        | Stop { name, .. }
+        | Whereis { name } => Some(name),
+        Join { .. } | Leave { .. } => None,
+    }
+}

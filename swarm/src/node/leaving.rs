@@ -1,0 +1,105 @@
+//! Drain and goodbye: a node hands over what it runs before it goes.
+
+use super::{Event, Node, Owner};
+use std::time::Duration;
+use swarm_base::{Instant, Name};
+use swarm_handoff::Accepting;
+use swarm_registry::At;
+
+/// Where a node is on its way out.
+#[derive(Debug, Default)]
+pub(super) struct Leaving {
+    drain: Option<Drain>,
+}
+
+#[derive(Debug)]
+struct Drain {
+    until: Instant,
+    look: Instant,
+    total: usize,
+    left: usize,
+}
+
+/// How often a drain looks at what is left.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+impl Leaving {
+    /// Whether the node starts nothing more.
+    pub(super) const fn is_leaving(&self) -> bool {
+        self.drain.is_some()
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.drain.as_ref().filter(|drain| drain.left > 0).map(|drain| drain.look)
+    }
+}
+
+impl Node {
+    /// Moves everything away, until `left` is over. `Event::Draining` tells how far it is.
+    pub(crate) fn drain(&mut self, now: Instant, left: Duration) {
+        self.touch(now);
+        if self.leaving.is_leaving() {
+            return;
+        }
+        self.moves.set_accepting(Accepting::Leaving);
+        let total = self.to_hand_over().count() + self.names.starts();
+        self.leaving.drain =
+            Some(Drain { until: now + left, look: now, total, left: total.max(1) });
+        self.set_ready(now, false);
+        self.check_leaving(now);
+    }
+
+    /// A drain is over, or was thought better of.
+    pub(crate) fn stop_draining(&mut self, now: Instant) {
+        self.leaving.drain = None;
+        self.moves.set_accepting(Accepting::Yes);
+        self.touch(now);
+    }
+
+    /// Says goodbye: the others hold this node as left, and start what it still runs.
+    pub(crate) fn depart(&mut self, now: Instant) {
+        self.swim.leave(now);
+        self.touch(now);
+    }
+
+    /// Closes all sessions.
+    pub(crate) fn close(&mut self, now: Instant) {
+        self.links.close_all(now, swarm_link::Reason::Shutdown);
+        self.touch(now);
+    }
+
+    pub(super) fn check_leaving(&mut self, now: Instant) {
+        let Some(drain) = &self.leaving.drain else { return };
+        if drain.left == 0 || now < drain.look {
+            return;
+        }
+        let (until, total, before) = (drain.until, drain.total, drain.left);
+        let left = self.to_hand_over().count() + self.names.starts() + self.moves.in_flight();
+        let nowhere = left > 0 && self.moves.in_flight() == 0 && !self.somebody_takes();
+        let done = left == 0 || nowhere || until <= now;
+        if let Some(drain) = &mut self.leaving.drain {
+            drain.look = now + LOOK_EVERY;
+            drain.left = if done { 0 } else { left };
+        }
+        if done || left != before {
+            self.emit(Event::Draining { left, total, done });
+        }
+    }
+
+    /// The names that another node could run.
+    fn to_hand_over(&self) -> impl Iterator<Item = &Name> {
+        self.registry
+            .own_claims()
+            .filter(|claim| claim.spec.is_some() && !matches!(claim.at, At::Waiting))
+            .map(|claim| &claim.name)
+    }
+
+    /// Whether any of them has somewhere to go.
+    fn somebody_takes(&self) -> bool {
+        self.registry.own_claims().any(|claim| {
+            claim.spec.as_ref().is_some_and(|spec| {
+                matches!(self.owner_of(&spec.kind, &claim.name), Owner::Node(node) if node != self.me)
+            })
+        })
+    }
+}

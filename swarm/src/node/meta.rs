@@ -1,0 +1,42 @@
+//! What a node tells all others about itself, within SWIM's 512 bytes.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use swarm_base::codec::{self, DecodeError, Limits};
+
+/// A node's description of itself, as its metadata carries it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct NodeMeta {
+    /// Where its links listen.
+    #[serde(rename = "l")]
+    pub link: SocketAddr,
+    /// The kinds that it serves.
+    #[serde(rename = "k", default)]
+    pub kinds: BTreeSet<String>,
+    /// Its share of the ring.
+    #[serde(rename = "w", default = "one")]
+    pub weight: f64,
+    /// What the operator calls it.
+    #[serde(rename = "r", default)]
+    pub roles: BTreeSet<String>,
+    /// Whether names may be placed on it.
+    #[serde(rename = "y", default)]
+    pub ready: bool,
+}
+
+impl NodeMeta {
+    /// The bytes of the metadata.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        codec::encode(self).expect("strings, numbers and a socket address encode")
+    }
+
+    /// Reads what another node sent.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        codec::decode(bytes, Limits::of_bytes(512))
+    }
+}
+
+const fn one() -> f64 {
+    1.0
+}

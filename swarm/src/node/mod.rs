@@ -1,0 +1,365 @@
+//! The whole node as one machine.
+//!
+//! It composes membership, links, facts, agreement and moves, and is the only place that knows
+//! how they relate: a member that joins is dialled, a session that comes up carries facts, a
+//! death closes a log and orphans its names, a change of the ring opens a round of agreement, and
+//! an agreed ring lets the reconciler start and move names. It has no clock, socket or task: the
+//! driver feeds it, and so does the simulated world.
+
+mod asks;
+mod conflicts;
+mod event;
+mod leaving;
+mod meta;
+mod moving;
+mod names;
+mod placing;
+mod requests;
+mod sessions;
+mod wire;
+
+pub(crate) use event::{Command, Event, Freeze, Frozen, Gone, Mode, Policy};
+pub(crate) use meta::NodeMeta;
+pub(crate) use placing::{Gate, MakeStrategy, Owner, Placing};
+pub use wire::Stop;
+pub(crate) use wire::{Outcome, What};
+
+use asks::Asks;
+use conflicts::Conflicts;
+use leaving::Leaving;
+use moving::Standbys;
+use names::Names;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use swarm_base::{Boot, Instant, Machine, NodeId, Output, Session};
+use swarm_handoff::{Agreement, MoveId, Moves, Reconciler};
+use swarm_link::Links;
+use swarm_registry::Registry;
+use swarm_swim::Swim;
+use wire::Wire;
+
+/// How a node addresses a peer: by a datagram, or on one of the lanes of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Peer {
+    /// Gossip.
+    Datagram(SocketAddr),
+    /// The control stream: in order.
+    Control(Session),
+    /// A stream of its own, for large states: not in order with the control stream.
+    Bulk(Session),
+}
+
+/// What a node is made of.
+pub(crate) struct Parts {
+    pub me: NodeId,
+    pub meta: NodeMeta,
+    pub swim: Swim,
+    pub links: Links,
+    pub registry: Registry,
+    pub agreement: Agreement,
+    pub moves: Moves,
+    pub reconciler: Reconciler,
+    pub placing: Placing,
+    pub policies: BTreeMap<String, Policy>,
+    /// Whether the node owns nothing until a seed has handed over the member list.
+    pub seeded: bool,
+}
+
+/// The node.
+pub(crate) struct Node {
+    me: NodeId,
+    meta: NodeMeta,
+    swim: Swim,
+    links: Links,
+    registry: Registry,
+    agreement: Agreement,
+    moves: Moves,
+    reconciler: Reconciler,
+    placing: Placing,
+    names: Names,
+    asks: Asks,
+    conflicts: Conflicts,
+    standbys: Standbys,
+    leaving: Leaving,
+    /// Until when the node owns nothing because it has not heard of the others yet.
+    alone_until: Option<Instant>,
+    outputs: VecDeque<Output<Peer, Vec<u8>, Event>>,
+    /// Answers to other nodes' questions, which go behind the facts that they speak of.
+    answers: Vec<(NodeId, wire::Answer)>,
+    /// Since when the layers may have something to say to each other.
+    unsettled: Option<Instant>,
+    /// Frames from peers that could not be read.
+    malformed: u64,
+    /// Set while the node stops: what ends then is no news, and its names start elsewhere.
+    is_closing: bool,
+}
+
+/// A node that cannot reach its seeds goes on alone after this: they may not have started yet.
+const ALONE_AFTER: Duration = Duration::from_secs(2);
+
+/// How many names the reconciler looks at before the node handles other inputs.
+const PLAN_BUDGET: usize = 2_000;
+
+/// Larger frames of moves go on a stream of their own, so that facts overtake them.
+const BULK_FROM: usize = 64 * 1024;
+
+impl Node {
+    /// Composes the parts, which have been created at `now`.
+    pub(crate) fn new(now: Instant, parts: Parts) -> Self {
+        let mut node = Self {
+            me: parts.me,
+            meta: parts.meta,
+            swim: parts.swim,
+            links: parts.links,
+            registry: parts.registry,
+            agreement: parts.agreement,
+            moves: parts.moves,
+            reconciler: parts.reconciler,
+            placing: parts.placing,
+            names: Names::new(parts.policies),
+            asks: Asks::default(),
+            conflicts: Conflicts::default(),
+            standbys: Standbys::default(),
+            leaving: Leaving::default(),
+            alone_until: parts.seeded.then(|| now + ALONE_AFTER),
+            outputs: VecDeque::new(),
+            answers: Vec::new(),
+            unsettled: None,
+            malformed: 0,
+            is_closing: false,
+        };
+        node.placing.update(&node.me, node.meta.clone());
+        node.ring_changed(now);
+        node
+    }
+
+    pub(crate) const fn id(&self) -> &NodeId {
+        &self.me
+    }
+
+    pub(crate) const fn swim(&self) -> &Swim {
+        &self.swim
+    }
+
+    pub(crate) const fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    pub(crate) const fn placing(&self) -> &Placing {
+        &self.placing
+    }
+
+    /// Says whether names may be placed here.
+    pub(crate) fn set_ready(&mut self, now: Instant, ready: bool) {
+        if self.meta.ready == ready {
+            return;
+        }
+        self.meta.ready = ready;
+        if let Ok(metadata) = swarm_swim::Metadata::new(self.meta.encode()) {
+            self.swim.set_metadata(now, metadata);
+        }
+        self.placing.update(&self.me, self.meta.clone());
+        self.ring_changed(now);
+    }
+
+    /// An input came in at `now`.
+    fn touch(&mut self, now: Instant) {
+        self.unsettled = Some(now);
+    }
+
+    fn emit(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    fn command(&mut self, command: Command) {
+        self.emit(Event::Process(command));
+    }
+
+    fn tell(&mut self, event: crate::Event) {
+        self.emit(Event::Public(event));
+    }
+
+    /// Sends `wire` to `node`, if a session is up. What must arrive is sent again by its machine.
+    fn send(&mut self, node: &NodeId, wire: &Wire) {
+        let Some(session) = self.links.session(node) else { return };
+        // What this node says of itself always encodes; a value of a user's that does not is
+        // refused where it comes in.
+        if let Ok(bytes) = wire.encode() {
+            let is_move = matches!(wire, Wire::Move(_));
+            let lane = if is_move && bytes.len() >= BULK_FROM { Peer::Bulk } else { Peer::Control };
+            self.outputs.push_back(Output::Send { to: lane(session), message: bytes });
+        }
+    }
+
+    /// From now on nothing that ends here is logged: the names that are still here are started
+    /// again by the others, once this node has left.
+    pub(crate) const fn closing(&mut self) {
+        self.is_closing = true;
+    }
+
+    /// The ring, or who is in it, is not what it was.
+    fn ring_changed(&mut self, now: Instant) {
+        if self.alone_until.is_some() {
+            return;
+        }
+        // Whoever gets an acknowledgement must know what is being started here: the facts go
+        // first on the same stream (ownership rule R2).
+        self.log_starts(now);
+        let others = self.placing.members().map(|(node, _)| node.clone());
+        let others = others.filter(|node| *node != self.me).collect();
+        self.agreement.set_ring(now, self.placing.hash(), others);
+        self.reconciler.ring_changed(now);
+        self.reconsider_all(now);
+    }
+
+    /// Lets the layers talk to each other until they have nothing more to say.
+    fn settle(&mut self, now: Instant) {
+        loop {
+            let mut quiet = true;
+            while let Some(output) = self.swim.poll_output() {
+                quiet = false;
+                match output {
+                    Output::Send { to, message } => {
+                        self.outputs.push_back(Output::Send { to: Peer::Datagram(to), message });
+                    }
+                    Output::Event(event) => self.on_member(now, event),
+                }
+            }
+            while let Some(output) = self.links.poll_output() {
+                quiet = false;
+                match output {
+                    Output::Send { to, message } => {
+                        let message = Wire::Hello(message).encode().expect("a hello encodes");
+                        self.outputs.push_back(Output::Send { to: Peer::Control(to), message });
+                    }
+                    Output::Event(event) => self.on_link(now, event),
+                }
+            }
+            // Facts before acknowledgements and answers: see `ring_changed`.
+            while let Some(output) = self.registry.poll_output() {
+                quiet = false;
+                match output {
+                    Output::Send { to, message } => self.send(&to, &Wire::Facts(message)),
+                    Output::Event(event) => self.on_fact(now, event),
+                }
+            }
+            for (origin, answer) in std::mem::take(&mut self.answers) {
+                self.send(&origin, &Wire::Answer(answer));
+            }
+            while let Some(output) = self.agreement.poll_output() {
+                quiet = false;
+                match output {
+                    Output::Send { to, message } => self.send(&to, &Wire::Agree(message)),
+                    Output::Event(event) => self.on_agreement(now, event),
+                }
+            }
+            while let Some(output) = self.moves.poll_output() {
+                quiet = false;
+                match output {
+                    Output::Send { to, message } => self.send(&to, &Wire::Move(message)),
+                    Output::Event(event) => self.on_move(now, event),
+                }
+            }
+            if quiet {
+                return;
+            }
+        }
+    }
+
+    fn on_frame(&mut self, now: Instant, session: Session, bytes: &[u8]) {
+        let Ok(wire) = Wire::decode(bytes) else {
+            self.malformed += 1;
+            return;
+        };
+        if let Wire::Hello(hello) = wire {
+            return self.links.handle_message(now, session, hello);
+        }
+        // Before the hello a session carries nothing else.
+        let Some(from) = self.links.node(session).cloned() else { return };
+        match wire {
+            Wire::Hello(_) => (),
+            Wire::Facts(message) => self.registry.handle_message(now, from, message),
+            Wire::Agree(message) => {
+                self.log_starts(now);
+                self.agreement.handle_message(now, from, message);
+            }
+            Wire::Move(message) => self.moves.handle_message(now, from, message),
+            Wire::Ask(ask) => self.on_ask(now, ask),
+            Wire::Answer(answer) => self.on_answer(now, answer),
+            Wire::Conflict(conflict) => self.on_conflict_message(now, &from, conflict),
+        }
+    }
+}
+
+impl Machine for Node {
+    type Peer = Peer;
+    type Message = Vec<u8>;
+    type Event = Event;
+
+    fn handle_message(&mut self, now: Instant, from: Peer, message: Vec<u8>) {
+        match from {
+            Peer::Datagram(from) => self.swim.handle_message(now, from, message),
+            Peer::Control(session) | Peer::Bulk(session) => self.on_frame(now, session, &message),
+        }
+        self.touch(now);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if self.alone_until.is_some_and(|until| until <= now) {
+            self.alone_until = None;
+            self.ring_changed(now);
+        }
+        self.swim.handle_timeout(now);
+        self.links.handle_timeout(now);
+        self.registry.handle_timeout(now);
+        self.agreement.handle_timeout(now);
+        self.moves.handle_timeout(now);
+        self.expire_asks(now);
+        self.restart_due(now);
+        self.conflicts_due(now);
+        self.check_leaving(now);
+        self.settle(now);
+        self.plan(now);
+        self.touch(now);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        [
+            self.alone_until,
+            self.swim.poll_timeout(),
+            self.links.poll_timeout(),
+            self.registry.poll_timeout(),
+            self.agreement.poll_timeout(),
+            self.moves.poll_timeout(),
+            self.plan_timeout(),
+            self.asks.deadline(),
+            self.names.next_restart(),
+            self.conflicts.deadline(),
+            self.leaving.deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Settles only here: so a driver that hands over several inputs before it asks for outputs
+    /// gets their facts in one batch.
+    fn poll_output(&mut self) -> Option<Output<Peer, Vec<u8>, Event>> {
+        if self.outputs.is_empty()
+            && let Some(now) = self.unsettled.take()
+        {
+            self.settle(now);
+        }
+        self.outputs.pop_front()
+    }
+}
+
+/// The life and number of a move, for logs and events.
+fn move_id(source: Boot, serial: u64) -> MoveId {
+    MoveId { source, serial }
+}
+
+/// A kind, as facts carry it.
+type Kind = Arc<str>;

@@ -1,0 +1,437 @@
+//! Moves and the reconciler: what should be where, and how it gets there.
+
+use super::conflicts::Conflicts;
+use super::event::{Command, Freeze, Frozen, Mode};
+use super::names::{Cause, Groups};
+use super::{Node, Owner, Placing, move_id};
+use crate::Event as Public;
+use std::collections::BTreeMap;
+use swarm_base::{Instant, Name, NodeId, Pid, Token};
+use swarm_handoff::{
+    Acting, Action, AgreementEvent, Is, MoveEvent, MoveId, MoveOutcome, Moves, Offer, Placement,
+    Promoted, Refusal, Should, Standing,
+};
+use swarm_process::ExitReason;
+use swarm_registry::{At, Bytes, Claim, Event as Fresh, Fact, Registry, Resolution, Spec, Why};
+
+impl Node {
+    /// Whether this node may act as the owner of names.
+    pub(super) fn may_own(&self) -> bool {
+        self.alone_until.is_none() && self.agreement.may_act() != Standing::Waiting
+    }
+
+    pub(super) fn on_agreement(&mut self, now: Instant, event: AgreementEvent) {
+        match event {
+            AgreementEvent::Agreed { .. } => self.reconsider_all(now),
+            AgreementEvent::Overdue { missing, .. } => {
+                self.tell(Public::AgreementOverdue { missing });
+                self.reconsider_all(now);
+            }
+        }
+    }
+
+    pub(super) fn on_fact(&mut self, now: Instant, event: Fresh) {
+        match &event {
+            Fresh::Changed { name, now: pid, token, .. } => {
+                let (name, pid, token) = (name.clone(), *pid, *token);
+                self.reconciler.mark(name.clone());
+                self.claim_seen(now, &name, pid, token);
+                self.claim_above(now, &name);
+                self.reconsider(now, &name);
+            }
+            Fresh::Conflict { name } => {
+                let name = name.clone();
+                self.on_conflict(now, &name);
+            }
+            Fresh::Applied { log, position } => self.release_held(log, *position),
+            _ => (),
+        }
+        self.emit(super::Event::Facts(event));
+    }
+
+    /// A claim of the target of a move counts as its acknowledgement.
+    fn claim_seen(&mut self, now: Instant, name: &Name, pid: Option<Pid>, token: Token) {
+        if pid.is_none_or(|pid| pid.boot == self.me.boot) || self.moves.of(name).is_none() {
+            return;
+        }
+        let Resolution::Held { node, .. } = self.registry.resolve(name) else { return };
+        let (node, position) = (node.clone(), self.registry.position(node));
+        self.moves.claim_seen(now, name, &node, Promoted { token, position });
+    }
+
+    /// The survivor of a conflict, or of a false death, holds the highest token that is known: a
+    /// process that learns of a higher one on a claim that is gone claims itself anew, above it.
+    fn claim_above(&mut self, now: Instant, name: &Name) {
+        let Resolution::Held { node, claim } = self.registry.resolve(name) else { return };
+        if *node != self.me || claim.token.epoch >= self.registry.epoch(name) {
+            return;
+        }
+        let At::Running(pid) = claim.at else { return };
+        let token = self.next_token(name);
+        let claim = Claim { token, ..claim.clone() };
+        self.registry.append(now, Fact::Named(claim));
+        self.command(Command::Retoken { pid, token });
+    }
+
+    /// Compares what should be with what is, and starts and moves what differs.
+    pub(super) fn plan(&mut self, now: Instant) {
+        let acting = self.acting();
+        let view = View {
+            me: &self.me,
+            registry: &self.registry,
+            placing: &self.placing,
+            moves: &self.moves,
+            conflicts: &self.conflicts,
+        };
+        let actions = self.reconciler.plan(now, &view, super::PLAN_BUDGET, acting);
+        for action in actions {
+            match action {
+                Action::Start(name) => self.start_or_promote(now, &name),
+                Action::Move { name, to } => {
+                    if let Err(busy) = self.moves.begin(now, name.clone(), to)
+                        && let Some(until) = busy.until()
+                    {
+                        self.reconciler.postpone(name, until);
+                    }
+                }
+                // The registry shares closed logs by itself: the owner gets the orphan with them.
+                Action::Adopt { .. } => (),
+                Action::Sweep => {
+                    let names: Vec<_> =
+                        self.registry.own_claims().map(|claim| claim.name.clone()).collect();
+                    self.reconciler.mark_all(names);
+                    let orphans: Vec<_> = self.registry.orphans().cloned().collect();
+                    self.reconciler.mark_all(orphans);
+                }
+            }
+        }
+    }
+
+    pub(super) fn plan_timeout(&self) -> Option<Instant> {
+        self.reconciler.poll_timeout()
+    }
+
+    fn acting(&self) -> Acting {
+        Acting { starts: self.may_own() && !self.leaving.is_leaving(), slots: self.moves.slots() }
+    }
+
+    /// Starts an orphan: from the standby that its move had made here, else from its spec.
+    fn start_or_promote(&mut self, now: Instant, name: &Name) {
+        let Resolution::Orphan { node, claim } = self.registry.resolve(name) else { return };
+        if let At::Moving { to, id, .. } = &claim.at
+            && *to == self.me
+        {
+            let id = move_id(node.boot, *id);
+            let token = self.next_token(name);
+            if self.standbys.ready.contains_key(&id) {
+                return self.moves.promote_orphan(now, id, token);
+            }
+        }
+        self.start_orphan(name);
+    }
+
+    pub(super) fn on_move(&mut self, now: Instant, event: MoveEvent) {
+        match event {
+            MoveEvent::Freeze { id, name } => match self.running(&name) {
+                Some(pid) => {
+                    self.tell(Public::MoveBegun { name: name.clone() });
+                    self.command(Command::Freeze { freeze: Freeze::Move(id, name), pid });
+                }
+                None => self.moves.exited(now, id),
+            },
+            MoveEvent::LogMoving { id, name, to } => {
+                if let Some(claim) = self.registry.own(&name).cloned()
+                    && let Some(pid) = claim.pid()
+                {
+                    let at = At::Moving { pid, to, id: id.serial };
+                    self.registry.append(now, Fact::Named(Claim { at, ..claim }));
+                }
+            }
+            MoveEvent::Thaw { name, .. } => self.thaw(now, &name),
+            MoveEvent::Stop { id, name } => {
+                let claim = self.registry.own(&name).cloned();
+                match claim.map(|claim| claim.at) {
+                    Some(At::Moving { pid, to, .. }) => {
+                        self.command(Command::Take { id, pid, name, to });
+                    }
+                    _ => self.moves.exited(now, id),
+                }
+            }
+            MoveEvent::Moved { id, name, to, token, .. } => {
+                self.standbys.sent.insert(id, to.clone());
+                self.moved(now, &name, to, token);
+            }
+            MoveEvent::Resume { name, offer, mails, .. } => {
+                self.resume(now, name, offer, mails);
+            }
+            MoveEvent::Build { id, offer, .. } => self.build(now, id, offer),
+            MoveEvent::Promote { id, token, mails, .. } => match self.standby(id) {
+                Some(pid) => {
+                    let mails = mails.into_iter().map(Vec::from).collect();
+                    self.command(Command::Promote { id, pid, token, mails });
+                }
+                None => self.moves.promoted(now, id, Err("the standby is gone".to_owned())),
+            },
+            MoveEvent::Discard { id, .. } => {
+                if let Some(standby) = self.standbys.ready.remove(&id) {
+                    self.command(Command::Discard { pid: standby.pid });
+                }
+            }
+            MoveEvent::SourceDied { id, name } => {
+                // What the source logged last decides; once its log is closed here, the
+                // reconciler starts the orphan, from this standby if the log ends in its move.
+                let is_ours = self.registry.claims(&name).any(|(node, claim, _)| {
+                    node.boot == id.source
+                        && matches!(&claim.at, At::Moving { to, id: serial, .. }
+                            if *to == self.me && *serial == id.serial)
+                });
+                if is_ours {
+                    self.reconciler.mark(name);
+                } else {
+                    self.moves.discard(now, id);
+                }
+            }
+            MoveEvent::Deliver { name, mails, .. } => {
+                if let Some(pid) = self.running(&name) {
+                    let mails = mails.into_iter().map(Vec::from).collect();
+                    self.command(Command::Deliver { pid, mails });
+                }
+            }
+            MoveEvent::Ended { id, name, outcome, took } => {
+                self.reconciler.mark(name.clone());
+                self.reconsider(now, &name);
+                let to = self.standbys.sent.remove(&id);
+                self.tell(match (outcome, to) {
+                    (MoveOutcome::Moved | MoveOutcome::Restarted, Some(to)) => {
+                        Public::NameMoved { name, to, took }
+                    }
+                    (other, _) => Public::MoveEnded { name, outcome: other.to_string(), took },
+                });
+            }
+        }
+    }
+
+    /// The process of `name` that runs here.
+    fn running(&self, name: &Name) -> Option<Pid> {
+        match self.registry.own(name)?.at {
+            At::Running(pid) => Some(pid),
+            _ => None,
+        }
+    }
+
+    /// A frozen process goes on.
+    pub(super) fn thaw(&mut self, now: Instant, name: &Name) {
+        let Some(claim) = self.registry.own(name).cloned() else { return };
+        let Some(pid) = claim.pid() else { return };
+        if matches!(claim.at, At::Moving { .. }) {
+            self.registry.append(now, Fact::Named(Claim { at: At::Running(pid), ..claim }));
+        }
+        self.command(Command::Thaw { pid });
+    }
+
+    /// The process has stopped handling messages, and says what is to become of it.
+    pub(crate) fn frozen(&mut self, now: Instant, freeze: &Freeze, frozen: Frozen) {
+        self.touch(now);
+        match freeze {
+            Freeze::Move(id, name) => {
+                let outcome = match frozen {
+                    Frozen::Ignore => swarm_handoff::Frozen::Ignore,
+                    Frozen::Failed(reason) => swarm_handoff::Frozen::Failed(reason),
+                    Frozen::Restart => self.offer(name, None),
+                    Frozen::Resume(state) => self.offer(name, Some(state)),
+                };
+                self.moves.frozen(now, *id, outcome);
+            }
+            Freeze::Conflict(name) => self.loser_frozen(now, name, frozen),
+        }
+    }
+
+    fn offer(&self, name: &Name, state: Option<Vec<u8>>) -> swarm_handoff::Frozen {
+        let own = self.registry.own(name);
+        let Some((claim, spec)) = own.and_then(|claim| Some((claim, claim.spec.as_ref()?))) else {
+            return swarm_handoff::Frozen::Failed("the name is gone".to_owned());
+        };
+        let joined = claim.pid().into_iter().flat_map(|pid| {
+            self.registry.memberships(&self.me, pid).map(|(g, m)| (g, m.to_vec().into()))
+        });
+        swarm_handoff::Frozen::Ready(Offer {
+            name: name.clone(),
+            kind: spec.kind.clone(),
+            args: spec.args.to_vec().into(),
+            token: claim.token,
+            groups: joined.collect(),
+            state: state.map(Into::into),
+        })
+    }
+
+    /// The old process has ended; these are the messages that it had not handled.
+    pub(crate) fn taken(&mut self, now: Instant, id: MoveId, name: &Name, mails: Vec<Vec<u8>>) {
+        self.touch(now);
+        let next = self.next_token(name);
+        let mails = mails.into_iter().map(Into::into).collect();
+        self.moves.stopped(now, id, next, mails);
+    }
+
+    /// The target does not run it after all: it goes on here, unless it was to be stopped.
+    fn resume(&mut self, now: Instant, name: Name, offer: Offer, mails: Vec<bytes::Bytes>) {
+        let own = self.registry.own(&name).map(|claim| claim.token);
+        if self.names.is_stopping(&name)
+            && let Some(token) = own
+        {
+            return self.released(now, &name, token);
+        }
+        let Ok(args) = Bytes::new(offer.args.to_vec()) else { return };
+        let spec = Spec { kind: offer.kind, args };
+        let groups = groups_of(offer.groups);
+        let state = offer.state.map(Vec::from);
+        let mails = mails.into_iter().map(Vec::from).collect();
+        self.start(name, spec, groups, Cause::Resumed, Mode::Resumed { state, mails });
+    }
+
+    /// The target runs the name.
+    fn moved(&mut self, now: Instant, name: &Name, to: NodeId, token: Token) {
+        let Some(claim) = self.registry.own(name).cloned() else { return };
+        let gone = Fact::Ended {
+            name: name.clone(),
+            token: claim.token,
+            why: Why::GoneTo { log: to, token },
+        };
+        let exited = claim.pid().map(|pid| Fact::Exited { pid });
+        let facts: Vec<_> = std::iter::once(gone).chain(exited).collect();
+        self.registry.append_all(now, facts);
+        self.reconsider(now, name);
+    }
+
+    fn build(&mut self, now: Instant, id: MoveId, offer: Offer) {
+        let args = Bytes::new(offer.args.to_vec());
+        let (spec, refusal) = match args {
+            _ if !self.meta.kinds.contains(&*offer.kind) => (None, Some(Refusal::UnknownKind)),
+            _ if self.leaving.is_leaving() => (None, Some(Refusal::Leaving)),
+            _ if !self.meta.ready => (None, Some(Refusal::NotReady)),
+            Ok(args) => match self.registry.own(&offer.name) {
+                Some(own) => (None, Some(Refusal::RunsIt { token: own.token })),
+                None => (Some(Spec { kind: offer.kind, args }), None),
+            },
+            Err(error) => (None, Some(Refusal::TooLarge { size: error.len })),
+        };
+        if let Some(refusal) = refusal {
+            return self.moves.built(now, id, Err(refusal));
+        }
+        let Some(spec) = spec else { return };
+        let groups = groups_of(offer.groups);
+        let mode = Mode::Standby { state: offer.state.map(Vec::from) };
+        self.standbys.offers.insert(id, (offer.name.clone(), spec.clone(), groups.clone()));
+        self.start(offer.name, spec, groups, Cause::Standby(id), mode);
+    }
+
+    pub(super) fn standby_built(&mut self, now: Instant, id: MoveId, pid: Pid) {
+        match self.standbys.offers.remove(&id) {
+            Some((name, spec, groups)) => {
+                self.standbys.ready.insert(id, Standby { pid, name, spec, groups });
+                self.moves.built(now, id, Ok(()));
+            }
+            None => self.command(Command::Discard { pid }),
+        }
+    }
+
+    pub(super) fn standby_failed(&mut self, now: Instant, id: MoveId, reason: String) {
+        self.standbys.offers.remove(&id);
+        self.moves.built(now, id, Err(Refusal::StartFailed { reason }));
+    }
+
+    fn standby(&self, id: MoveId) -> Option<Pid> {
+        self.standbys.ready.get(&id).map(|standby| standby.pid)
+    }
+
+    /// A standby has become the process of its name.
+    pub(crate) fn promoted(&mut self, now: Instant, id: MoveId, token: Token) {
+        self.touch(now);
+        let Some(standby) = self.standbys.ready.remove(&id) else { return };
+        let position = self.claim(
+            now,
+            standby.name.clone(),
+            &standby.spec,
+            token,
+            standby.pid,
+            None,
+            &standby.groups,
+        );
+        self.moves.promoted(now, id, Ok(Promoted { token, position }));
+        self.reconsider(now, &standby.name);
+    }
+
+    pub(super) fn standby_exited(&mut self, now: Instant, pid: Pid, reason: &ExitReason) {
+        let found = self.standbys.ready.iter().find(|(_, standby)| standby.pid == pid);
+        if let Some(id) = found.map(|(id, _)| *id) {
+            self.standbys.ready.remove(&id);
+            self.moves.standby_exited(now, id, reason.to_string());
+            self.moves.promoted(now, id, Err(reason.to_string()));
+        }
+    }
+}
+
+/// What the reconciler sees.
+struct View<'a> {
+    me: &'a NodeId,
+    registry: &'a Registry,
+    placing: &'a Placing,
+    moves: &'a Moves,
+    conflicts: &'a Conflicts,
+}
+
+impl Placement for View<'_> {
+    fn owner(&self, name: &Name) -> Should {
+        let kind = match self.registry.resolve(name) {
+            Resolution::Held { claim, .. } | Resolution::Orphan { claim, .. } => {
+                claim.spec.as_ref().map(|spec| spec.kind.clone())
+            }
+            _ => None,
+        };
+        let Some(kind) = kind else { return Should::Unknown };
+        match self.placing.owner(&kind, name) {
+            Owner::Node(node) => Should::Node(node),
+            Owner::Nobody => Should::Nobody,
+        }
+    }
+
+    fn is(&self, name: &Name) -> Is {
+        match self.registry.resolve(name) {
+            Resolution::Free => Is::Free,
+            Resolution::Pending { .. } => Is::Pending,
+            Resolution::Orphan { claim, .. } if claim.spec.is_none() => Is::Free,
+            Resolution::Orphan { .. } => Is::Orphan,
+            Resolution::Held { node, .. } if node != self.me => Is::There(node.clone()),
+            Resolution::Held { claim, .. } => Is::Here {
+                movable: claim.spec.is_some()
+                    && matches!(claim.at, At::Running(_))
+                    && !self.conflicts.involves(name),
+                moving: self.moves.of(name).is_some(),
+            },
+        }
+    }
+}
+
+/// The workers that other nodes are moving here.
+#[derive(Debug, Default)]
+pub(super) struct Standbys {
+    /// Their `start` runs.
+    offers: BTreeMap<MoveId, (Name, Spec, Groups)>,
+    /// They wait for the commit.
+    ready: BTreeMap<MoveId, Standby>,
+    /// Where the names went whose moves have not been told of yet.
+    sent: BTreeMap<MoveId, NodeId>,
+}
+
+#[derive(Debug)]
+struct Standby {
+    pid: Pid,
+    name: Name,
+    spec: Spec,
+    groups: Groups,
+}
+
+/// The groups that came with an offer, as far as facts can carry them.
+fn groups_of(groups: Vec<(Name, bytes::Bytes)>) -> Groups {
+    let group = |(name, meta): (Name, bytes::Bytes)| Some((name, Bytes::new(&meta[..]).ok()?));
+    groups.into_iter().filter_map(group).collect()
+}

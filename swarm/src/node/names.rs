@@ -1,0 +1,434 @@
+//! The names that this node runs: starts, exits, restarts.
+
+use super::asks::{AskKey, Place};
+use super::event::{Command, Event, Mode, Policy};
+use super::wire::Outcome;
+use super::{Kind, Node};
+use crate::Event as Public;
+use std::collections::{BTreeMap, BTreeSet};
+use swarm_base::{Index, Instant, Name, Pid, Token};
+use swarm_handoff::{AbortReason, MoveId};
+use swarm_process::{Decision, ExitReason, Supervision};
+use swarm_registry::{At, Bytes, Claim, Fact, Request, Resolution, Spec, Why};
+
+/// Groups, with what their member says of itself in each.
+pub(super) type Groups = Vec<(Name, Bytes)>;
+
+/// Why a worker is being started.
+#[derive(Clone, Debug)]
+pub(super) enum Cause {
+    /// A `register` asked for it.
+    Asked(AskKey, Request),
+    /// Its node died.
+    Orphan,
+    /// It crashed here.
+    Restart,
+    /// It comes here from another node.
+    Standby(MoveId),
+    /// It was on its way to a node that died.
+    Resumed,
+}
+
+/// A worker whose `start` runs.
+#[derive(Clone, Debug)]
+pub(super) struct Start {
+    name: Name,
+    spec: Spec,
+    token: Token,
+    groups: Groups,
+    cause: Cause,
+    /// Whether the log says that the name is starting here.
+    logged: bool,
+}
+
+/// What is known of the processes of this node beside their claims.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    policies: BTreeMap<String, Policy>,
+    starts: BTreeMap<u64, Start>,
+    starting: BTreeMap<Name, u64>,
+    next_ticket: u64,
+    /// Processes that run here: what joins a group must be alive.
+    alive: Index<Pid, ()>,
+    /// The workers that have crashed, and how often lately.
+    crashes: BTreeMap<Name, Supervision>,
+    restarts: BTreeSet<(Instant, Name)>,
+    /// Names whose process is being stopped: its restart policy does not apply.
+    stopping: BTreeSet<Name>,
+}
+
+impl Names {
+    pub(super) fn new(policies: BTreeMap<String, Policy>) -> Self {
+        Self { policies, ..Self::default() }
+    }
+
+    pub(super) fn is_starting(&self, name: &Name) -> bool {
+        self.starting.contains_key(name)
+    }
+
+    pub(super) fn lives(&self, pid: Pid) -> bool {
+        self.alive.contains_key(&pid)
+    }
+
+    pub(super) fn next_restart(&self) -> Option<Instant> {
+        self.restarts.first().map(|(at, _)| *at)
+    }
+
+    pub(super) fn stop_for_good(&mut self, name: &Name) {
+        self.stopping.insert(name.clone());
+    }
+
+    pub(super) fn is_stopping(&self, name: &Name) -> bool {
+        self.stopping.contains(name)
+    }
+
+    pub(super) fn forget_restart(&mut self, name: &Name) {
+        self.restarts.retain(|(_, waiting)| waiting != name);
+        self.stopping.remove(name);
+        self.crashes.remove(name);
+    }
+
+    /// How many starts are under way.
+    pub(super) fn starts(&self) -> usize {
+        self.starts.len()
+    }
+
+    fn begin(&mut self, start: Start) -> u64 {
+        self.next_ticket += 1;
+        if !matches!(start.cause, Cause::Standby(_)) {
+            self.starting.insert(start.name.clone(), self.next_ticket);
+        }
+        self.starts.insert(self.next_ticket, start);
+        self.next_ticket
+    }
+
+    fn end(&mut self, ticket: u64) -> Option<Start> {
+        let start = self.starts.remove(&ticket)?;
+        if self.starting.get(&start.name) == Some(&ticket) {
+            self.starting.remove(&start.name);
+        }
+        Some(start)
+    }
+
+    /// What becomes of a worker that has ended now.
+    fn decide(&mut self, now: Instant, name: &Name, kind: &str, reason: &ExitReason) -> Decision {
+        let Some((restart, intensity)) = self.policies.get(kind).copied() else {
+            return Decision::Done;
+        };
+        let fresh = || Supervision::new(restart, intensity);
+        self.crashes.entry(name.clone()).or_insert_with(fresh).handle_exit(now, reason)
+    }
+}
+
+impl Node {
+    /// A worker that the node asked to start has started, or could not.
+    pub(crate) fn started(&mut self, now: Instant, ticket: u64, result: Result<Pid, String>) {
+        self.touch(now);
+        let Some(start) = self.names.end(ticket) else {
+            // Nobody waits for it any more.
+            if let Ok(pid) = result {
+                self.command(Command::Stop { pid, how: super::Stop::Kill });
+            }
+            return;
+        };
+        match (result, start.cause.clone()) {
+            (Ok(pid), Cause::Standby(id)) => {
+                self.names.alive.insert(pid, ());
+                self.standby_built(now, id, pid);
+            }
+            (Err(reason), Cause::Standby(id)) => self.standby_failed(now, id, reason),
+            (Ok(pid), _) => {
+                self.names.alive.insert(pid, ());
+                self.runs(now, &start, pid);
+            }
+            (Err(reason), _) => self.start_failed(now, &start, reason),
+        }
+        self.reconsider(now, &start.name);
+    }
+
+    /// A process without a name was spawned here.
+    pub(crate) fn spawned(&mut self, now: Instant, pid: Pid) {
+        self.names.alive.insert(pid, ());
+        self.touch(now);
+    }
+
+    /// A process of this node joins a group.
+    pub(crate) fn join(&mut self, now: Instant, pid: Pid, group: Name) {
+        if self.names.lives(pid) {
+            self.registry.append(now, Fact::Joined { group, pid, meta: Bytes::default() });
+            self.touch(now);
+        }
+    }
+
+    /// A process of this node leaves a group.
+    pub(crate) fn leave(&mut self, now: Instant, pid: Pid, group: Name) {
+        self.registry.append(now, Fact::Left { group, pid });
+        self.touch(now);
+    }
+
+    /// The worker of `start` runs: its claim is logged, and with it the groups it had before.
+    fn runs(&mut self, now: Instant, start: &Start, pid: Pid) {
+        let request = match &start.cause {
+            Cause::Asked(_, request) => Some(*request),
+            _ => None,
+        };
+        let position = self.claim(
+            now,
+            start.name.clone(),
+            &start.spec,
+            start.token,
+            pid,
+            request,
+            &start.groups,
+        );
+        let name = start.name.clone();
+        match &start.cause {
+            Cause::Asked(key, _) => {
+                let at = Some((self.me.clone(), position));
+                self.answer(now, key, Outcome::Registered(pid, start.token), at);
+                self.tell(Public::NameRegistered { name, pid });
+            }
+            Cause::Orphan | Cause::Restart | Cause::Resumed => {
+                self.tell(Public::NameRestarted { name, pid });
+            }
+            Cause::Standby(_) => (),
+        }
+    }
+
+    /// Logs that `pid` runs `name`, and joins its groups, in one batch.
+    #[expect(clippy::too_many_arguments, reason = "they are the fields of one claim")]
+    pub(super) fn claim(
+        &mut self,
+        now: Instant,
+        name: Name,
+        spec: &Spec,
+        token: Token,
+        pid: Pid,
+        request: Option<Request>,
+        groups: &[(Name, Bytes)],
+    ) -> u64 {
+        self.reconciler.mark(name.clone());
+        let claim = Claim {
+            name,
+            token,
+            spec: Some(spec.clone()),
+            at: At::Running(pid),
+            request,
+            groups: Vec::new(),
+        };
+        let joins = groups.iter().map(|(group, meta)| Fact::Joined {
+            group: group.clone(),
+            pid,
+            meta: meta.clone(),
+        });
+        let facts: Vec<_> = std::iter::once(Fact::Named(claim)).chain(joins).collect();
+        self.registry.append_all(now, facts)
+    }
+
+    fn start_failed(&mut self, now: Instant, start: &Start, reason: String) {
+        let name = &start.name;
+        match &start.cause {
+            Cause::Asked(key, _) => {
+                if start.logged {
+                    self.end_claim(now, name, start.token);
+                }
+                self.answer(now, key, Outcome::StartFailed(reason), None);
+            }
+            _ => {
+                let reason = ExitReason::StartFailed { message: reason };
+                self.ended(now, name, &start.spec, start.token, &start.groups, &reason);
+            }
+        }
+    }
+
+    /// A process has ended.
+    pub(crate) fn exited(&mut self, now: Instant, pid: Pid, reason: &ExitReason) {
+        self.touch(now);
+        self.names.alive.swap_remove(&pid);
+        self.standby_exited(now, pid, reason);
+        // Its move has decided what becomes of its name.
+        if self.is_closing || *reason == ExitReason::Moved {
+            return;
+        }
+        let groups: Groups = self.registry.memberships(&self.me, pid).collect();
+        let names: Vec<Name> = self.registry.pid_names(pid).cloned().collect();
+        for name in &names {
+            self.name_lost_its_process(now, name, pid, reason, &groups);
+        }
+        if !names.is_empty() || !groups.is_empty() {
+            self.registry.append(now, Fact::Exited { pid });
+        }
+    }
+
+    fn name_lost_its_process(
+        &mut self,
+        now: Instant,
+        name: &Name,
+        pid: Pid,
+        reason: &ExitReason,
+        groups: &[(Name, Bytes)],
+    ) {
+        let Some(claim) = self.registry.own(name).cloned() else { return };
+        self.moves.cancel(now, name, AbortReason::Exited);
+        self.conflicts.forget(name);
+        if let Some(spec) = &claim.spec {
+            if self.names.stopping.contains(name) {
+                self.released(now, name, claim.token);
+            } else {
+                self.ended(now, name, spec, claim.token, groups, reason);
+            }
+        }
+        if self.registry.own(name).is_none() {
+            self.tell(Public::NameReleased { name: name.clone(), pid });
+        }
+        self.reconsider(now, name);
+    }
+
+    /// A worker has ended, or could not be started again: it is tried again after a while, or its
+    /// name is released.
+    fn ended(
+        &mut self,
+        now: Instant,
+        name: &Name,
+        spec: &Spec,
+        token: Token,
+        groups: &[(Name, Bytes)],
+        reason: &ExitReason,
+    ) {
+        match self.names.decide(now, name, &spec.kind, reason) {
+            Decision::Restart { after } => {
+                self.registry.append(
+                    now,
+                    Fact::Named(Claim {
+                        name: name.clone(),
+                        token,
+                        spec: Some(spec.clone()),
+                        at: At::Waiting,
+                        request: None,
+                        groups: groups.to_vec(),
+                    }),
+                );
+                self.names.restarts.insert((now + after, name.clone()));
+            }
+            Decision::Done => self.released(now, name, token),
+            Decision::GiveUp => {
+                self.released(now, name, token);
+                let reason = reason.to_string();
+                self.tell(Public::NameLost { name: name.clone(), reason });
+            }
+        }
+    }
+
+    /// The name is free, and those who stopped it learn that it is.
+    pub(super) fn released(&mut self, now: Instant, name: &Name, token: Token) {
+        let position = self.end_claim(now, name, token);
+        for key in self.asks.stopping(name) {
+            let at = Some((self.me.clone(), position));
+            self.answer(now, &key, Outcome::Done, at);
+        }
+    }
+
+    pub(super) fn end_claim(&mut self, now: Instant, name: &Name, token: Token) -> u64 {
+        self.names.forget_restart(name);
+        self.registry.append(now, Fact::Ended { name: name.clone(), token, why: Why::Stopped })
+    }
+
+    /// Starts the workers whose backoff is over.
+    pub(super) fn restart_due(&mut self, now: Instant) {
+        while self.names.next_restart().is_some_and(|at| at <= now) {
+            let Some((_, name)) = self.names.restarts.pop_first() else { return };
+            let Some(claim) = self.registry.own(&name).cloned() else { continue };
+            let (At::Waiting, Some(spec)) = (&claim.at, claim.spec) else { continue };
+            self.start(name, spec, claim.groups, Cause::Restart, Mode::Fresh);
+        }
+    }
+
+    /// Starts the worker that a `register` asked for.
+    pub(super) fn start_for(&mut self, name: &Name, spec: &Spec, key: AskKey) {
+        let request = Request { boot: key.0, id: key.1 };
+        self.start(name.clone(), spec.clone(), Vec::new(), Cause::Asked(key, request), Mode::Fresh);
+    }
+
+    /// Starts a name whose node is dead.
+    pub(super) fn start_orphan(&mut self, name: &Name) {
+        if self.names.is_starting(name) {
+            return;
+        }
+        let Resolution::Orphan { node, claim } = self.registry.resolve(name) else { return };
+        let Some(spec) = claim.spec.clone() else { return };
+        let mut groups: BTreeMap<Name, Bytes> = claim.groups.iter().cloned().collect();
+        if let Some(pid) = claim.pid() {
+            groups.extend(self.registry.memberships(node, pid));
+        }
+        let groups = groups.into_iter().collect();
+        self.start(name.clone(), spec, groups, Cause::Orphan, Mode::Fresh);
+    }
+
+    /// Commands a start.
+    pub(super) fn start(
+        &mut self,
+        name: Name,
+        spec: Spec,
+        groups: Groups,
+        cause: Cause,
+        mode: Mode,
+    ) {
+        let token = self.next_token(&name);
+        let (kind, args): (Kind, Vec<u8>) = (spec.kind.clone(), spec.args.to_vec());
+        let ticket = self.names.begin(Start {
+            name: name.clone(),
+            spec,
+            token,
+            groups,
+            cause,
+            logged: false,
+        });
+        self.command(Command::Start { ticket, name, kind, args, token, mode });
+    }
+
+    /// Logs the names that are starting here, so that a node that owns them next waits for them.
+    pub(super) fn log_starts(&mut self, now: Instant) {
+        let mut facts = Vec::new();
+        for start in self.names.starts.values_mut() {
+            if start.logged || matches!(start.cause, Cause::Standby(_) | Cause::Restart) {
+                continue;
+            }
+            start.logged = true;
+            facts.push(Fact::Named(Claim {
+                name: start.name.clone(),
+                token: start.token,
+                spec: Some(start.spec.clone()),
+                at: At::Starting,
+                request: None,
+                groups: start.groups.clone(),
+            }));
+        }
+        if !facts.is_empty() {
+            self.registry.append_all(now, facts);
+        }
+    }
+
+    /// A token above every one that this node has seen for `name`.
+    pub(super) fn next_token(&self, name: &Name) -> Token {
+        Token::new(self.registry.epoch(name) + 1, self.me.boot)
+    }
+
+    /// The `register` that this start is for is over: the start is, too.
+    pub(super) fn abandon_start_of(&mut self, now: Instant, key: &AskKey) {
+        if !matches!(self.asks.get(key).map(|open| &open.place), Some(Place::Starting)) {
+            return;
+        }
+        let started = self
+            .names
+            .starts
+            .iter()
+            .find(|(_, start)| matches!(&start.cause, Cause::Asked(of, _) if of == key));
+        let Some(ticket) = started.map(|(ticket, _)| *ticket) else { return };
+        if let Some(start) = self.names.end(ticket)
+            && start.logged
+        {
+            self.end_claim(now, &start.name, start.token);
+        }
+        self.emit(Event::Process(Command::Abandon { ticket }));
+    }
+}

@@ -1,0 +1,217 @@
+//! Who should run what: one ring for each kind, over the nodes that may run it.
+
+use super::meta::NodeMeta;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use swarm_base::{Name, NodeId, NodeName};
+use swarm_ring::{Strategy, Weight};
+use xxhash_rust::xxh3::Xxh3;
+
+/// Makes the strategy of one kind's ring.
+pub(crate) type MakeStrategy = Arc<dyn Fn() -> Box<dyn Strategy> + Send + Sync>;
+
+/// Decides by its name whether a node may be in a ring at all.
+pub(crate) type Gate = Arc<dyn Fn(&NodeName) -> bool + Send + Sync>;
+
+/// The rings of this node, and the members that they are made of.
+pub(crate) struct Placing {
+    make: MakeStrategy,
+    gate: Gate,
+    members: BTreeMap<NodeName, (NodeId, NodeMeta)>,
+    rings: BTreeMap<String, Box<dyn Strategy>>,
+}
+
+/// The answer to "who should run this name".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// This node.
+    Node(NodeId),
+    /// No node may, at present.
+    Nobody,
+}
+
+impl Placing {
+    pub(crate) fn new(make: MakeStrategy, gate: Gate) -> Self {
+        Self { make, gate, members: BTreeMap::new(), rings: BTreeMap::new() }
+    }
+
+    /// Takes in what a live node says of itself. Tells whether a ring changed.
+    pub(crate) fn update(&mut self, node: &NodeId, meta: NodeMeta) -> bool {
+        let before = self.members.get(&node.name);
+        match before {
+            // Gossip can bring an older life late.
+            Some((known, _)) if known.boot > node.boot => return false,
+            Some((known, old)) if known == node && *old == meta => return false,
+            _ => (),
+        }
+        let old = before.map(|(_, meta)| self.kinds_of(&node.name, meta)).unwrap_or_default();
+        let new = self.kinds_of(&node.name, &meta);
+        let reweighed =
+            before.is_some_and(|(_, old)| old.weight.to_bits() != meta.weight.to_bits());
+        let weight = Weight::new(meta.weight).unwrap_or_default();
+        for kind in old.difference(&new) {
+            self.leave(kind, &node.name);
+        }
+        for kind in &new {
+            if reweighed && old.contains(kind) {
+                self.leave(kind, &node.name);
+            }
+            if reweighed || !old.contains(kind) {
+                let ring = self.rings.entry(kind.clone()).or_insert_with(|| (self.make)());
+                contain(|| ring.add(node.name.clone(), weight));
+            }
+        }
+        self.members.insert(node.name.clone(), (node.clone(), meta));
+        true
+    }
+
+    /// Forgets a node that is dead or has left. Tells whether it was known.
+    pub(crate) fn remove(&mut self, node: &NodeId) -> bool {
+        match self.members.get(&node.name) {
+            Some((known, _)) if known == node => (),
+            _ => return false,
+        }
+        if let Some((_, meta)) = self.members.remove(&node.name) {
+            for kind in self.kinds_of(&node.name, &meta) {
+                self.leave(&kind, &node.name);
+            }
+        }
+        true
+    }
+
+    /// Who should run `name` of `kind`.
+    pub(crate) fn owner(&self, kind: &str, name: &Name) -> Owner {
+        let owner = self
+            .rings
+            .get(kind)
+            .and_then(|ring| contain(|| ring.owner(name.as_bytes()).cloned()).flatten());
+        match owner.and_then(|owner| self.members.get(&owner)) {
+            Some((node, _)) => Owner::Node(node.clone()),
+            None => Owner::Nobody,
+        }
+    }
+
+    /// The nodes that would run `name`, in order, at most `n`.
+    pub(crate) fn owners(&self, kind: &str, name: &Name, n: usize) -> Vec<NodeName> {
+        let Some(ring) = self.rings.get(kind) else { return Vec::new() };
+        contain(|| ring.owners(name.as_bytes(), n).into_iter().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// What all nodes must agree on before one of them acts as an owner: a hash of every live
+    /// member, its life, its weight, its kinds and whether it is ready.
+    pub(crate) fn hash(&self) -> u64 {
+        let mut hash = Xxh3::new();
+        for (node, meta) in self.members.values() {
+            hash.update(node.name.as_str().as_bytes());
+            hash.update(&[0]);
+            hash.update(&node.boot.to_bytes());
+            hash.update(&meta.weight.to_bits().to_le_bytes());
+            hash.update(&[u8::from(meta.ready)]);
+            for kind in &meta.kinds {
+                hash.update(kind.as_bytes());
+                hash.update(&[0]);
+            }
+        }
+        hash.digest()
+    }
+
+    /// The live members.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&NodeId, &NodeMeta)> {
+        self.members.values().map(|(node, meta)| (node, meta))
+    }
+
+    /// The live node with this life.
+    pub(crate) fn member(&self, node: &NodeId) -> Option<&NodeMeta> {
+        self.members.get(&node.name).filter(|(known, _)| known == node).map(|(_, meta)| meta)
+    }
+
+    /// Whether some node may run `kind`.
+    pub(crate) fn is_served(&self, kind: &str) -> bool {
+        self.members.iter().any(|(name, (_, meta))| self.kinds_of(name, meta).contains(kind))
+    }
+
+    /// The kinds in whose rings a node is.
+    fn kinds_of(&self, name: &NodeName, meta: &NodeMeta) -> BTreeSet<String> {
+        if meta.ready && (self.gate)(name) { meta.kinds.clone() } else { BTreeSet::new() }
+    }
+
+    fn leave(&mut self, kind: &str, node: &NodeName) {
+        if let Some(ring) = self.rings.get_mut(kind) {
+            contain(|| ring.remove(node));
+        }
+    }
+}
+
+/// Runs the user's strategy. A panic of it counts as no answer, and the node goes on.
+fn contain<T>(strategy: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(strategy)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use swarm_base::Boot;
+    use swarm_ring::Ring;
+
+    fn node(name: &str, millis: u64) -> NodeId {
+        NodeId::new(NodeName::new(name).expect("a name"), Boot { millis, random: 0 })
+    }
+
+    fn meta(ready: bool) -> NodeMeta {
+        NodeMeta {
+            link: ([127, 0, 0, 1], 1).into(),
+            kinds: ["device".to_owned()].into(),
+            weight: 1.0,
+            roles: BTreeSet::new(),
+            ready,
+        }
+    }
+
+    fn placing() -> Placing {
+        Placing::new(Arc::new(|| Box::new(Ring::new())), Arc::new(|_| true))
+    }
+
+    #[test]
+    fn a_node_that_is_not_ready_owns_nothing() {
+        let (mut placing, name) = (placing(), Name::new("x").expect("a name"));
+        assert!(placing.update(&node("a", 1), meta(false)));
+        assert_eq!(placing.owner("device", &name), Owner::Nobody);
+        assert!(placing.update(&node("a", 1), meta(true)));
+        assert_eq!(placing.owner("device", &name), Owner::Node(node("a", 1)));
+        assert_eq!(placing.owner("room", &name), Owner::Nobody, "nobody serves rooms");
+    }
+
+    #[test]
+    fn an_older_life_changes_nothing() {
+        let mut placing = placing();
+        placing.update(&node("a", 2), meta(true));
+        let hash = placing.hash();
+        assert!(!placing.update(&node("a", 1), meta(true)));
+        assert!(!placing.remove(&node("a", 1)));
+        assert_eq!(placing.hash(), hash);
+        assert!(placing.remove(&node("a", 2)));
+        assert_ne!(placing.hash(), hash);
+    }
+
+    #[test]
+    fn a_strategy_that_panics_owns_nothing() {
+        struct Broken;
+        impl Strategy for Broken {
+            fn add(&mut self, _: NodeName, _: Weight) {}
+            fn remove(&mut self, _: &NodeName) {}
+            fn owner(&self, _: &[u8]) -> Option<&NodeName> {
+                panic!("broken")
+            }
+            fn owners(&self, _: &[u8], _: usize) -> Vec<&NodeName> {
+                panic!("broken")
+            }
+        }
+        let mut placing = Placing::new(Arc::new(|| Box::new(Broken)), Arc::new(|_| true));
+        placing.update(&node("a", 1), meta(true));
+        let name = Name::new("x").expect("a name");
+        assert_eq!(placing.owner("device", &name), Owner::Nobody);
+        assert!(placing.owners("device", &name, 2).is_empty());
+    }
+}

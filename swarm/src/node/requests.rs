@@ -1,0 +1,386 @@
+//! Questions: who answers them, and how.
+
+use super::asks::{AskKey, Asks, Open, Place};
+use super::wire::{Answer, Ask, Outcome, What, Wire};
+use super::{Command, Event, Node, Owner, Stop};
+use std::time::Duration;
+use swarm_base::{Instant, Name, NodeId, Pid};
+use swarm_handoff::{AbortReason, Cancelled};
+use swarm_process::Stage;
+use swarm_registry::{At, Bytes, Claim, Fact, Resolution, Spec, Why};
+
+impl Node {
+    /// A caller of this node asks; `Event::Answer` with the same id answers, within `deadline`.
+    pub(crate) fn ask(&mut self, now: Instant, id: u64, left: Duration, what: What) {
+        let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+        self.on_ask(now, Ask { origin: self.me.clone(), id, left_ms, hops: 0, what });
+        self.touch(now);
+    }
+
+    /// The caller no longer waits.
+    pub(crate) fn forget_ask(&mut self, now: Instant, id: u64) {
+        let key = (self.me.boot, id);
+        self.abandon_start_of(now, &key);
+        self.asks.remove(&key);
+        self.touch(now);
+    }
+
+    pub(super) fn on_ask(&mut self, now: Instant, ask: Ask) {
+        match self.asks.insert(now, ask.clone()) {
+            Some(key) => self.consider(now, &key),
+            None => self.send_answer(&ask, Outcome::Timeout(Stage::Queued), None),
+        }
+    }
+
+    pub(super) fn on_answer(&mut self, now: Instant, answer: Answer) {
+        let key = (self.me.boot, answer.id);
+        match self.asks.get(&key).map(|open| &open.place) {
+            // An answer to a question that was asked again elsewhere is as good.
+            Some(Place::Sent(_) | Place::Parked(_)) => {
+                self.answer(now, &key, answer.outcome, answer.at);
+            }
+            _ => (),
+        }
+    }
+
+    /// Looks at a question: answers it, passes it on, or parks it until something changes.
+    pub(super) fn consider(&mut self, now: Instant, key: &AskKey) {
+        let Some(Open { ask, .. }) = self.asks.get(key).cloned() else { return };
+        match &ask.what {
+            What::Register { name, spec } => self.consider_register(now, key, &ask, name, spec),
+            What::RegisterPid { name, pid } => self.consider_pid(now, key, &ask, name, *pid),
+            What::Unregister { name } => self.consider_unregister(now, key, name),
+            What::Stop { name, how } => self.consider_stop(now, key, name, *how),
+            What::Whereis { name } => self.consider_whereis(now, key, name),
+            What::Join { pid, group, meta } => {
+                let meta = Bytes::new(&meta[..]).unwrap_or_default();
+                let fact = Fact::Joined { group: group.clone(), pid: *pid, meta };
+                self.consider_membership(now, key, *pid, fact);
+            }
+            What::Leave { pid, group } => {
+                let fact = Fact::Left { group: group.clone(), pid: *pid };
+                self.consider_membership(now, key, *pid, fact);
+            }
+        }
+    }
+
+    fn consider_register(
+        &mut self,
+        now: Instant,
+        key: &AskKey,
+        ask: &Ask,
+        name: &Name,
+        spec: &Spec,
+    ) {
+        match self.registry.resolve(name) {
+            Resolution::Held { node, claim } => {
+                let (node, claim) = (node.clone(), claim.clone());
+                let at = Some((node.clone(), self.registry.position(&node)));
+                match claim.pid() {
+                    // The first answer was lost: this is the start that the asker asked for.
+                    Some(pid) if claim.request == Some(ask.request()) => {
+                        self.answer(now, key, Outcome::Registered(pid, claim.token), at);
+                    }
+                    Some(pid) => {
+                        let kind = claim.spec.map(|spec| spec.kind);
+                        self.answer(now, key, Outcome::Already(pid, kind), at);
+                    }
+                    None => self.asks.put(key, Place::Parked(Stage::Running)),
+                }
+            }
+            // It will run again here or elsewhere, and then the name is taken.
+            Resolution::Orphan { .. } => {
+                self.reconciler.mark(name.clone());
+                self.pass_on(now, key, self.owner_of(&spec.kind, name));
+            }
+            Resolution::Pending { .. } => self.asks.put(key, Place::Parked(Stage::Resolve)),
+            Resolution::Free => match self.owner_of(&spec.kind, name) {
+                Owner::Node(owner) if owner == self.me => {
+                    self.register_here(now, key, name, spec);
+                }
+                owner => self.pass_on(now, key, owner),
+            },
+        }
+    }
+
+    fn register_here(&mut self, now: Instant, key: &AskKey, name: &Name, spec: &Spec) {
+        if self.leaving.is_leaving() {
+            return self.answer(now, key, Outcome::NoNode, None);
+        }
+        if self.names.is_starting(name) {
+            return self.asks.put(key, Place::Parked(Stage::Running));
+        }
+        if !self.may_own() {
+            return self.asks.put(key, Place::Parked(Stage::Resolve));
+        }
+        self.asks.put(key, Place::Starting);
+        self.start_for(name, spec, *key);
+    }
+
+    /// Sends a question to the node that is to answer it; parks it if that is this node.
+    fn pass_on(&mut self, now: Instant, key: &AskKey, to: Owner) {
+        let Some(Open { ask, deadline, .. }) = self.asks.get(key).cloned() else { return };
+        let to = match to {
+            Owner::Node(to) => to,
+            Owner::Nobody if self.alone_until.is_some() => {
+                return self.asks.put(key, Place::Parked(Stage::Resolve));
+            }
+            Owner::Nobody => return self.answer(now, key, Outcome::NoNode, None),
+        };
+        if to == self.me || ask.hops >= Ask::HOPS_MAX {
+            return self.asks.put(key, Place::Parked(Stage::Resolve));
+        }
+        if self.links.session(&to).is_none() {
+            return self.asks.put(key, Place::Parked(Stage::Connect));
+        }
+        let left_ms = u64::try_from(deadline.since(now).as_millis()).unwrap_or(u64::MAX);
+        let passed = Ask { left_ms, hops: ask.hops + 1, ..ask.clone() };
+        self.send(&to, &Wire::Ask(passed));
+        if ask.origin == self.me {
+            self.asks.put(key, Place::Sent(to));
+        } else {
+            // Its origin waits for the answer, and asks again when that does not come.
+            self.asks.remove(key);
+        }
+    }
+
+    fn consider_pid(&mut self, now: Instant, key: &AskKey, ask: &Ask, name: &Name, pid: Pid) {
+        if pid.boot != self.me.boot {
+            return self.pass_to_boot(now, key, pid);
+        }
+        match self.registry.resolve(name) {
+            Resolution::Held { node, claim } => {
+                let at = Some((node.clone(), self.registry.position(node)));
+                match (claim.pid(), claim.spec.as_ref().map(|spec| spec.kind.clone())) {
+                    (Some(held), _) if held == pid => {
+                        let token = claim.token;
+                        self.answer(now, key, Outcome::Registered(held, token), at);
+                    }
+                    (Some(held), kind) => self.answer(now, key, Outcome::Already(held, kind), at),
+                    (None, _) => self.asks.put(key, Place::Parked(Stage::Running)),
+                }
+            }
+            Resolution::Orphan { .. } | Resolution::Pending { .. } => {
+                self.asks.put(key, Place::Parked(Stage::Resolve));
+            }
+            Resolution::Free if self.names.is_starting(name) => {
+                self.asks.put(key, Place::Parked(Stage::Running));
+            }
+            Resolution::Free => {
+                let token = self.next_token(name);
+                let position = self.registry.append(
+                    now,
+                    Fact::Named(Claim {
+                        name: name.clone(),
+                        token,
+                        spec: None,
+                        at: At::Running(pid),
+                        request: Some(ask.request()),
+                        groups: Vec::new(),
+                    }),
+                );
+                let at = Some((self.me.clone(), position));
+                self.answer(now, key, Outcome::Registered(pid, token), at);
+            }
+        }
+    }
+
+    fn consider_unregister(&mut self, now: Instant, key: &AskKey, name: &Name) {
+        match self.registry.resolve(name) {
+            Resolution::Held { node, .. } if *node != self.me => {
+                let node = node.clone();
+                self.pass_on(now, key, Owner::Node(node));
+            }
+            Resolution::Held { claim, .. } => {
+                let token = claim.token;
+                self.moves.cancel(now, name, AbortReason::Unregistered);
+                let ended = Fact::Ended { name: name.clone(), token, why: Why::Stopped };
+                let position = self.registry.append(now, ended);
+                let at = Some((self.me.clone(), position));
+                self.answer(now, key, Outcome::Done, at);
+            }
+            Resolution::Free if !self.names.is_starting(name) => {
+                self.answer(now, key, Outcome::NotFound, None);
+            }
+            _ => self.asks.put(key, Place::Parked(Stage::Resolve)),
+        }
+    }
+
+    fn consider_stop(&mut self, now: Instant, key: &AskKey, name: &Name, how: Stop) {
+        match self.registry.resolve(name) {
+            Resolution::Held { node, .. } if *node != self.me => {
+                let node = node.clone();
+                self.pass_on(now, key, Owner::Node(node));
+            }
+            Resolution::Held { claim, .. } => {
+                let claim = claim.clone();
+                let cancelled = self.moves.cancel(now, name, AbortReason::Stopped);
+                self.names.stop_for_good(name);
+                match claim.at {
+                    // Already on its way to another node: it is stopped there, or here when it
+                    // comes back.
+                    _ if cancelled == Cancelled::Committed => {
+                        self.asks.put(key, Place::Parked(Stage::Running));
+                    }
+                    At::Running(pid) | At::Moving { pid, .. } => {
+                        self.asks.put(key, Place::Stopping);
+                        self.command(Command::Stop { pid, how });
+                    }
+                    At::Starting | At::Waiting => {
+                        let token = claim.token;
+                        let ended = Fact::Ended { name: name.clone(), token, why: Why::Stopped };
+                        let position = self.registry.append(now, ended);
+                        self.names.forget_restart(name);
+                        let at = Some((self.me.clone(), position));
+                        self.answer(now, key, Outcome::Done, at);
+                    }
+                }
+            }
+            Resolution::Free if !self.names.is_starting(name) => {
+                self.answer(now, key, Outcome::NotFound, None);
+            }
+            _ => self.asks.put(key, Place::Parked(Stage::Resolve)),
+        }
+    }
+
+    fn consider_whereis(&mut self, now: Instant, key: &AskKey, name: &Name) {
+        match self.registry.resolve(name) {
+            Resolution::Held { node, .. } if *node != self.me => {
+                let node = node.clone();
+                self.pass_on(now, key, Owner::Node(node));
+            }
+            Resolution::Held { claim, .. } => {
+                let pid = claim.pid();
+                self.answer(now, key, Outcome::At(pid), None);
+            }
+            Resolution::Free => self.answer(now, key, Outcome::At(None), None),
+            _ => self.asks.put(key, Place::Parked(Stage::Resolve)),
+        }
+    }
+
+    fn consider_membership(&mut self, now: Instant, key: &AskKey, pid: Pid, fact: Fact) {
+        if pid.boot != self.me.boot {
+            return self.pass_to_boot(now, key, pid);
+        }
+        if !self.names.lives(pid) {
+            return self.answer(now, key, Outcome::NotFound, None);
+        }
+        let position = self.registry.append(now, fact);
+        let at = Some((self.me.clone(), position));
+        self.answer(now, key, Outcome::Done, at);
+    }
+
+    fn pass_to_boot(&mut self, now: Instant, key: &AskKey, pid: Pid) {
+        let node = self.placing.members().map(|(node, _)| node).find(|node| node.boot == pid.boot);
+        match node.cloned() {
+            Some(node) => self.pass_on(now, key, Owner::Node(node)),
+            None => self.answer(now, key, Outcome::NotFound, None),
+        }
+    }
+
+    /// Answers a question. What its asker has caused is visible to it before the answer is.
+    pub(super) fn answer(
+        &mut self,
+        now: Instant,
+        key: &AskKey,
+        outcome: Outcome,
+        at: Option<(NodeId, u64)>,
+    ) {
+        let Some(Open { ask, .. }) = self.asks.get(key).cloned() else { return };
+        if ask.origin != self.me {
+            self.asks.remove(key);
+            return self.send_answer(&ask, outcome, at);
+        }
+        match at {
+            // A log that is not alive here gets no further, and the wait would only time out.
+            Some((log, position))
+                if self.registry.position(&log) < position
+                    && self.placing.member(&log).is_some() =>
+            {
+                self.asks.put(key, Place::Held { log, position, outcome });
+            }
+            _ => {
+                self.asks.remove(key);
+                self.emit(Event::Answer { id: ask.id, outcome });
+            }
+        }
+        let _ = now;
+    }
+
+    fn send_answer(&mut self, ask: &Ask, outcome: Outcome, at: Option<(NodeId, u64)>) {
+        if ask.origin == self.me {
+            return self.emit(Event::Answer { id: ask.id, outcome });
+        }
+        self.answers.push((ask.origin.clone(), Answer { id: ask.id, at, outcome }));
+    }
+
+    /// Gives out the answers that waited for `log` up to `position`.
+    pub(super) fn release_held(&mut self, log: &NodeId, position: u64) {
+        for key in self.asks.held_for(log, position) {
+            if let Some(Open { ask, place: Place::Held { outcome, .. }, .. }) =
+                self.asks.remove(&key)
+            {
+                self.emit(Event::Answer { id: ask.id, outcome });
+            }
+        }
+    }
+
+    /// Looks again at the parked questions about `name`.
+    pub(super) fn reconsider(&mut self, now: Instant, name: &Name) {
+        for key in self.asks.parked_on(name) {
+            self.consider(now, &key);
+        }
+    }
+
+    /// Looks again at all questions that wait for something: also at those that another node has,
+    /// since it may no longer be the one to ask, or may have lost them.
+    pub(super) fn reconsider_all(&mut self, now: Instant) {
+        for key in self.asks.waiting() {
+            self.consider(now, &key);
+        }
+    }
+
+    /// The session to `node` is gone, and with it perhaps an answer: its questions are asked again.
+    pub(super) fn asks_unsent(&mut self, now: Instant, node: &NodeId) {
+        for key in self.asks.sent_to(node) {
+            self.asks.put(&key, Place::Parked(Stage::Connect));
+            self.consider(now, &key);
+        }
+    }
+
+    /// `node` is dead: it answers no more, and its log will not get further.
+    pub(super) fn asks_of_dead(&mut self, now: Instant, node: &NodeId) {
+        self.asks_unsent(now, node);
+        self.release_held(node, u64::MAX);
+    }
+
+    pub(super) fn expire_asks(&mut self, now: Instant) {
+        while let Some(key) = self.asks.expired(now) {
+            self.abandon_start_of(now, &key);
+            let Some(open) = self.asks.remove(&key) else { continue };
+            let outcome = match open.place {
+                Place::Parked(stage) => Outcome::Timeout(stage),
+                Place::Sent(_) | Place::Starting | Place::Stopping => {
+                    Outcome::Timeout(Stage::Running)
+                }
+                // It is done; only this node is behind in reading of it.
+                Place::Held { outcome, .. } => outcome,
+            };
+            self.send_answer(&open.ask, outcome, None);
+        }
+    }
+
+    /// How many names are leaving this node.
+    pub(crate) fn moves(&self) -> usize {
+        self.moves.in_flight()
+    }
+
+    /// How many questions are under way here.
+    pub(crate) fn open_asks(&self) -> (usize, usize) {
+        (self.asks.len(), Asks::OPEN_MAX)
+    }
+
+    pub(super) fn owner_of(&self, kind: &str, name: &Name) -> Owner {
+        self.placing.owner(kind, name)
+    }
+}

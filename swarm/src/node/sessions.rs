@@ -1,0 +1,136 @@
+//! Members and sessions: who is there, and who can be talked to.
+
+use super::event::Gone;
+use super::{Event, Node, NodeMeta};
+use crate::Event as Public;
+use std::net::SocketAddr;
+use swarm_base::{Instant, NodeId, Session};
+use swarm_link::{Cause, Identity};
+use swarm_swim::{Event as Swim, Member};
+
+impl Node {
+    /// The transport of a session is up at this end.
+    pub(crate) fn session_opened(
+        &mut self,
+        now: Instant,
+        session: Session,
+        identity: Identity,
+        peer: SocketAddr,
+    ) {
+        self.links.handle_opened(now, session, identity, peer);
+        self.touch(now);
+    }
+
+    /// A session could not be opened.
+    pub(crate) fn session_failed(&mut self, now: Instant, session: Session, why: Cause) {
+        self.links.handle_failed(now, session, why);
+        self.touch(now);
+    }
+
+    /// A session is no more.
+    pub(crate) fn session_closed(&mut self, now: Instant, session: Session, why: Cause) {
+        self.links.handle_closed(now, session, why);
+        self.touch(now);
+    }
+
+    /// Something came over the session of a node: a sign of life.
+    pub(crate) fn heard(&mut self, now: Instant, node: &NodeId) {
+        self.swim.hint_alive(now, node);
+        self.touch(now);
+    }
+
+    pub(super) fn on_member(&mut self, now: Instant, event: Swim) {
+        match event {
+            Swim::Joined(member) => {
+                let up = self.member_up(now, &member);
+                if up {
+                    self.tell(Public::NodeUp { node: member.id });
+                }
+            }
+            Swim::Updated(member) => {
+                self.member_up(now, &member);
+            }
+            Swim::Suspected { node, by } => self.tell(Public::NodeSuspected { node, by }),
+            Swim::Refuted { node } => self.tell(Public::NodeRefuted { node }),
+            Swim::Failed { node, .. } => {
+                self.member_down(now, &node, Gone::Dead);
+                self.tell(Public::NodeDown { node });
+            }
+            Swim::Left { node } => {
+                self.member_down(now, &node, Gone::Left);
+                self.tell(Public::NodeLeft { node });
+            }
+            Swim::Merged => {
+                self.emit(Event::Merged);
+                if self.alone_until.take().is_some() {
+                    self.ring_changed(now);
+                }
+            }
+            Swim::NameTaken { holder } => self.emit(Event::NameTaken { holder }),
+            Swim::BootBehind { remembered } => self.emit(Event::BootBehind { remembered }),
+            Swim::Departed => self.emit(Event::Departed),
+            // What a later version of the layer tells is nothing that this one waits for.
+            #[allow(unreachable_patterns)]
+            _ => (),
+        }
+        self.emit(Event::Members);
+    }
+
+    /// A member is alive. Tells whether it is one of ours; what is not is left alone.
+    fn member_up(&mut self, now: Instant, member: &Member) -> bool {
+        if member.id == self.me {
+            return false;
+        }
+        let Ok(meta) = NodeMeta::decode(member.metadata.as_bytes()) else { return false };
+        self.links.member_up(now, member.id.clone(), meta.link);
+        self.registry.node_up(now, member.id.clone());
+        let known = self.placing.member(&member.id).is_some();
+        if self.placing.update(&member.id, meta) {
+            self.moves.target_changed(&member.id);
+            self.ring_changed(now);
+        }
+        !known
+    }
+
+    fn member_down(&mut self, now: Instant, node: &NodeId, how: Gone) {
+        self.links.member_gone(now, node);
+        self.registry.node_dead(now, node);
+        self.moves.node_dead(now, node);
+        self.conflicts_of_dead(now, node);
+        self.asks_of_dead(now, node);
+        if self.placing.remove(node) {
+            self.ring_changed(now);
+        }
+        self.emit(Event::NodeDown { boot: node.boot, how });
+    }
+
+    pub(super) fn on_link(&mut self, now: Instant, event: swarm_link::Event) {
+        use swarm_link::Event as Link;
+        match event {
+            Link::Dial { session, node, address } => {
+                self.emit(Event::Dial { session, node, address });
+            }
+            Link::Close { session, reason } => self.emit(Event::Close { session, reason }),
+            Link::Up { node, session } => {
+                self.registry.session_up(now, node.clone());
+                self.agreement.session_up(now, &node);
+                self.moves.session_up(now, &node);
+                self.emit(Event::SessionUp { node: node.clone(), session });
+                self.conflicts_session_up(now, &node);
+                self.reconsider_all(now);
+            }
+            Link::Down { node, session, why } => {
+                self.registry.session_down(now, &node);
+                self.agreement.session_down(now, &node);
+                self.moves.session_down(now, &node);
+                self.swim.hint_silent(now, &node);
+                self.emit(Event::SessionDown { node: node.clone(), session, why });
+                self.asks_unsent(now, &node);
+            }
+            Link::Refused { name, address, why, .. } => {
+                let reason = why.to_string();
+                self.tell(Public::LinkRefused { peer: name, address, reason });
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! What nodes say to each other on the control stream of a session.
+
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+use swarm_base::codec::{self, DecodeError, EncodeError, Limits};
+use swarm_base::{Name, NodeId, Pid, Token};
+use swarm_process::Stage;
+use swarm_registry::{Request, Spec};
+
+/// One control frame.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Wire {
+    /// The hello that makes a session one of the cluster's.
+    #[serde(rename = "h")]
+    Hello(swarm_link::Hello),
+    /// Replication of facts.
+    #[serde(rename = "f")]
+    Facts(swarm_registry::Message),
+    /// Agreement on the ring.
+    #[serde(rename = "g")]
+    Agree(swarm_handoff::Agree),
+    /// A move of a name.
+    #[serde(rename = "m")]
+    Move(swarm_handoff::MoveMessage),
+    /// A question that its receiver answers, or passes on.
+    #[serde(rename = "q")]
+    Ask(Ask),
+    /// The answer to a question.
+    #[serde(rename = "a")]
+    Answer(Answer),
+    /// One copy of a name too many is to end.
+    #[serde(rename = "c")]
+    Conflict(Conflict),
+}
+
+impl Wire {
+    /// The most bytes of a frame: a snapshot of facts, or the state of a moved worker.
+    pub(crate) const LEN_MAX: usize = 17 << 20;
+
+    /// The bytes of the frame.
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, EncodeError> {
+        codec::encode(self)
+    }
+
+    /// Reads a frame from a peer.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        codec::decode(bytes, Limits { items: 262_144, ..Limits::of_bytes(Self::LEN_MAX) })
+    }
+}
+
+/// A question, on its way to the node that can answer it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Ask {
+    /// Who asked first, and gets the answer.
+    #[serde(rename = "o")]
+    pub origin: NodeId,
+    /// The origin's number for it.
+    #[serde(rename = "i")]
+    pub id: u64,
+    /// How long the asker still waits, in milliseconds.
+    #[serde(rename = "t")]
+    pub left_ms: u64,
+    /// How many nodes it has passed.
+    #[serde(rename = "p", default)]
+    pub hops: u8,
+    /// What is asked.
+    #[serde(rename = "w")]
+    pub what: What,
+}
+
+impl Ask {
+    /// How many nodes a question passes at most.
+    pub(crate) const HOPS_MAX: u8 = 3;
+
+    /// The id that makes a repeated `register` the same one.
+    pub(crate) const fn request(&self) -> Request {
+        Request { boot: self.origin.boot, id: self.id }
+    }
+
+    /// How long the asker still waits.
+    pub(crate) const fn left(&self) -> Duration {
+        Duration::from_millis(self.left_ms)
+    }
+}
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum What {
+    /// Start and register a worker.
+    #[serde(rename = "r")]
+    Register {
+        /// Its name.
+        #[serde(rename = "n")]
+        name: Name,
+        /// Its kind and arguments.
+        #[serde(rename = "s")]
+        spec: Spec,
+    },
+    /// Register a process that runs at the receiver.
+    #[serde(rename = "p")]
+    RegisterPid {
+        /// Its name.
+        #[serde(rename = "n")]
+        name: Name,
+        /// The process.
+        #[serde(rename = "p")]
+        pid: Pid,
+    },
+    /// Take the name from the process that has it.
+    #[serde(rename = "u")]
+    Unregister {
+        /// The name.
+        #[serde(rename = "n")]
+        name: Name,
+    },
+    /// End the process that has the name.
+    #[serde(rename = "s")]
+    Stop {
+        /// The name.
+        #[serde(rename = "n")]
+        name: Name,
+        /// How.
+        #[serde(rename = "h")]
+        how: Stop,
+    },
+    /// Who has the name, as its owner knows it.
+    #[serde(rename = "w")]
+    Whereis {
+        /// The name.
+        #[serde(rename = "n")]
+        name: Name,
+    },
+    /// Let a process of the receiver join a group.
+    #[serde(rename = "j")]
+    Join {
+        /// The process.
+        #[serde(rename = "p")]
+        pid: Pid,
+        /// The group.
+        #[serde(rename = "g")]
+        group: Name,
+        /// What it says of itself in the group.
+        #[serde(rename = "m", with = "serde_bytes")]
+        meta: Vec<u8>,
+    },
+    /// Let a process of the receiver leave a group.
+    #[serde(rename = "l")]
+    Leave {
+        /// The process.
+        #[serde(rename = "p")]
+        pid: Pid,
+        /// The group.
+        #[serde(rename = "g")]
+        group: Name,
+    },
+}
+
+/// How a process is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stop {
+    /// It finishes what it handles and runs `die`, within this time; then it is killed.
+    Graceful(Duration),
+    /// At once, at its next await.
+    Kill,
+}
+
+/// An answer, on its way to the asker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Answer {
+    /// The asker's number of the question.
+    #[serde(rename = "i")]
+    pub id: u64,
+    /// The asker has read its own write once it has read this log so far.
+    #[serde(rename = "l", default)]
+    pub at: Option<(NodeId, u64)>,
+    /// What came of it.
+    #[serde(rename = "o")]
+    pub outcome: Outcome,
+}
+
+/// What came of a question.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Outcome {
+    /// The worker runs, or the process has the name.
+    #[serde(rename = "r")]
+    Registered(Pid, Token),
+    /// Somebody else has the name.
+    #[serde(rename = "a")]
+    Already(Pid, Option<Arc<str>>),
+    /// No node may run it.
+    #[serde(rename = "n")]
+    NoNode,
+    /// `start` failed or panicked.
+    #[serde(rename = "s")]
+    StartFailed(String),
+    /// The time was over; the text is the stage where it was spent.
+    #[serde(rename = "t")]
+    Timeout(Stage),
+    /// Nobody has the name, or the process does not live.
+    #[serde(rename = "f")]
+    NotFound,
+    /// Done.
+    #[serde(rename = "d")]
+    Done,
+    /// Who has it.
+    #[serde(rename = "w")]
+    At(Option<Pid>),
+    /// The node is on its way out and starts nothing.
+    #[serde(rename = "x")]
+    Leaving,
+}
+
+/// The handshake that ends one of two copies of a name. It is bound to both exact claims:
+/// anything about other claims is ignored, and so nobody stops for a process that ended meanwhile
+/// (a model of the unbound handshake ends with nobody running).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Conflict {
+    /// The name.
+    #[serde(rename = "n")]
+    pub name: Name,
+    /// The claim that loses.
+    #[serde(rename = "l")]
+    pub loser: (Pid, Token),
+    /// The claim that wins.
+    #[serde(rename = "w")]
+    pub winner: (Pid, Token),
+    /// Which step this is.
+    #[serde(rename = "s")]
+    pub step: ConflictStep,
+}
+
+/// A step of the conflict handshake.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum ConflictStep {
+    /// The loser is frozen; this is its state, if it hands one over.
+    #[serde(rename = "s")]
+    State(Option<serde_bytes::ByteBuf>),
+    /// The winner runs and has what it was sent: the loser may stop.
+    #[serde(rename = "y")]
+    Yes,
+    /// That process does not run: the loser goes on, and looks again.
+    #[serde(rename = "n")]
+    No,
+}

@@ -1,0 +1,65 @@
+//! Joining and leaving groups.
+
+use super::Pending;
+use crate::node::{Outcome, What};
+use crate::{GroupError, Stage, Swarm};
+use std::sync::Arc;
+use std::time::Duration;
+use swarm_base::{Name, NameError, Pid};
+
+/// Lets a process join or leave a group; made by [`Swarm::join`] and its relatives.
+#[must_use = "it does nothing unless it is awaited"]
+#[derive(Debug)]
+pub struct Membership<'a> {
+    pub(crate) swarm: &'a Swarm,
+    pub(crate) group: Result<Name, NameError>,
+    /// The process, and how to name it in an error.
+    pub(crate) pid: Option<Pid>,
+    pub(crate) target: Arc<str>,
+    pub(crate) change: Change,
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug)]
+pub(crate) enum Change {
+    Join { meta: Vec<u8> },
+    Leave,
+}
+
+impl<'a> Membership<'a> {
+    /// How long it may take. 5 s by default.
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+}
+
+impl<'a> IntoFuture for Membership<'a> {
+    type Output = Result<(), GroupError>;
+    type IntoFuture = Pending<'a, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let Self { swarm, group, pid, target, change, timeout } = self;
+            let group = group?;
+            let Some(pid) = pid else { return Err(GroupError::NotFound { target }) };
+            let what = match change {
+                Change::Join { meta } => What::Join { pid, group: group.clone(), meta },
+                Change::Leave => What::Leave { pid, group: group.clone() },
+            };
+            match swarm.core().ask(what, timeout).await.map_err(|_| GroupError::NodeStopped)? {
+                Outcome::Done => Ok(()),
+                Outcome::NotFound => Err(GroupError::NotFound { target }),
+                Outcome::Timeout(stage) => {
+                    Err(GroupError::Timeout { target, group, stage, after: timeout })
+                }
+                _ => Err(GroupError::Timeout {
+                    target,
+                    group,
+                    stage: Stage::Running,
+                    after: timeout,
+                }),
+            }
+        })
+    }
+}

@@ -1,0 +1,27 @@
+//! The operations that wait: each is a builder that `.await` turns into its future, so that a
+//! deadline can be put between the two.
+
+mod call;
+pub use call::{Addressed, Call, Cast, MultiCall, MultiCallDetailed, Pick, Publish, SendOne};
+
+mod group;
+pub(crate) use group::Change;
+pub use group::Membership;
+
+mod leave;
+pub use leave::{Drain, DrainProgress, DrainStep, Leave};
+
+mod name;
+pub use name::{RegisterPid, StopNamed, Unregister, WhereisAtOwner};
+
+mod register;
+pub use register::{Register, Spawn, WhereisOrRegister};
+
+use std::pin::Pin;
+use std::time::Duration;
+
+/// The future of an operation.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// How long an operation waits if nothing else is said.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,0 +1,55 @@
+//! The state of a node, for people and tools.
+
+use crate::Member;
+use crate::core::Core;
+use crate::node::Node;
+use serde::Serialize;
+use swarm_base::NodeId;
+
+/// The state of a node at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// The node.
+    pub node: NodeId,
+    /// Its members, itself included.
+    pub members: Vec<Member>,
+    /// The hash of its ring: equal on nodes that agree.
+    pub ring: u64,
+    /// The names that it knows.
+    pub names: usize,
+    /// The names whose node is dead and that have not been started again.
+    pub orphans: usize,
+    /// The processes that it runs.
+    pub processes: usize,
+    /// The calls of its processes to other nodes that wait for a reply.
+    pub calls: usize,
+    /// The names that are leaving it.
+    pub moves: usize,
+    /// The questions under way in it, and how many there may be.
+    pub questions: (usize, usize),
+    /// Its own log's position.
+    pub position: u64,
+    /// How far it has read each other node's log.
+    pub logs: Vec<(NodeId, u64)>,
+}
+
+/// The state of `node`.
+pub(crate) fn of(node: &Node, core: &Core) -> Snapshot {
+    let registry = node.registry();
+    let members = core.members();
+    let logs = members.iter().filter(|member| member.id != *node.id());
+    Snapshot {
+        node: node.id().clone(),
+        ring: node.placing().hash(),
+        names: registry.len(),
+        orphans: registry.orphans().count(),
+        processes: core.processes.len(),
+        calls: core.processes.calls().len(),
+        moves: node.moves(),
+        questions: node.open_asks(),
+        position: registry.position(node.id()),
+        logs: logs.map(|member| (member.id.clone(), registry.position(&member.id))).collect(),
+        members: members.to_vec(),
+    }
+}

@@ -1,0 +1,327 @@
+//! Receiving: frames from other nodes go from the connection's task straight into mailboxes.
+
+use super::frame::{self, HOPS_MAX, Many};
+use super::outbound::deadline_of;
+use super::{Call, Frame, Mail, encode_mail};
+use crate::core::Core;
+use bytes::Bytes;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use swarm_base::codec::{self, Limits};
+use swarm_base::{Boot, Name, Pid, Session};
+use swarm_link::quic::{Inbox, Pace};
+use swarm_process::{
+    CallFailure, Down, DownSink, ExitReason, Handle, Lookup, Payload, Pressure, ReplySink, ReplyTo,
+};
+
+/// The receiving side of a node's message streams.
+pub(crate) struct Inbound {
+    /// Weak: connections do not keep a node alive.
+    core: Weak<Core>,
+    /// Frames that could not be read.
+    malformed: AtomicU64,
+    /// Messages without a caller that found no process.
+    lost: AtomicU64,
+}
+
+/// What a receiver does with one frame's failures and reasons.
+const SMALL: Limits = Limits::of_bytes(64 * 1024);
+
+/// Where an incoming message goes.
+enum Spot {
+    Here(Handle),
+    There(Pid, super::Route),
+    Nowhere,
+}
+
+impl Inbound {
+    pub(crate) fn new(core: &Weak<Core>) -> Self {
+        Self { core: core.clone(), malformed: AtomicU64::new(0), lost: AtomicU64::new(0) }
+    }
+
+    /// Frames that could not be read, and messages without a caller that found no process.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.malformed.load(Ordering::Relaxed), self.lost.load(Ordering::Relaxed))
+    }
+
+    fn mail(&self, core: &Arc<Core>, from: Session, mail: Mail) -> Pace {
+        let reply = mail.call.map(|call| reply_to(core, call.origin, call.correlation));
+        match locate(core, mail.to, &mail.name) {
+            Spot::Here(handle) => {
+                self.deliver_to(core, from, &handle, mail.message, mail.body, mail.call, reply)
+            }
+            Spot::There(to, route) if mail.hops < HOPS_MAX => {
+                self.pass_on(&route, to, &mail, reply)
+            }
+            Spot::There(..) | Spot::Nowhere => {
+                self.nowhere(reply);
+                Pace::Go
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one call site, and they are a frame's fields")]
+    fn deliver_to(
+        &self,
+        core: &Arc<Core>,
+        from: Session,
+        handle: &Handle,
+        message: Bytes,
+        body: Bytes,
+        call: Option<Call>,
+        reply: Option<ReplyTo>,
+    ) -> Pace {
+        let Ok(message) = std::str::from_utf8(&message) else {
+            self.malformed.fetch_add(1, Ordering::Relaxed);
+            return Pace::Go;
+        };
+        let payload = Payload::wire(message, body);
+        let mail = match (reply, call) {
+            (Some(reply), Some(call)) => {
+                let deadline = deadline_of(core.clock.now(), call.left_ms);
+                swarm_process::Mail::call(payload, reply, deadline)
+            }
+            _ => swarm_process::Mail::cast(payload),
+        };
+        match handle.force(mail) {
+            Pressure::Ok => Pace::Go,
+            Pressure::High => {
+                self.press(core, from, handle.pid());
+                Pace::Go
+            }
+            // Above four times its limit: the stream stands until there is room, and flow control
+            // reaches the sender. What it had sent before it learned to pause is not lost.
+            Pressure::Refused(mail) => {
+                self.press(core, from, handle.pid());
+                let handle = handle.clone();
+                Pace::Wait(Box::pin(async move {
+                    let _ = handle.send(mail).await;
+                }))
+            }
+            Pressure::Closed(mail) => {
+                self.nowhere(mail.reply);
+                Pace::Go
+            }
+        }
+    }
+
+    /// Passes a message on to the node that its process has moved to. The reply goes from there
+    /// straight to the caller.
+    fn pass_on(&self, route: &super::Route, to: Pid, mail: &Mail, reply: Option<ReplyTo>) -> Pace {
+        let outbox = route.outbox.clone();
+        // The caller's way back goes with the message.
+        drop(reply.and_then(ReplyTo::into_route));
+        let Mail { name, call, hops, message, body, .. } = mail.clone();
+        let write = move |out: &mut Vec<u8>| {
+            encode_mail(out, to, &name, call, hops + 1, &message, |out| {
+                out.extend_from_slice(&body);
+            });
+        };
+        if outbox.queued() == 0 {
+            let _ = outbox.push(write);
+            return Pace::Go;
+        }
+        Pace::Wait(Box::pin(async move {
+            let _ = outbox.send(write).await;
+        }))
+    }
+
+    fn nowhere(&self, reply: Option<ReplyTo>) {
+        match reply {
+            Some(reply) => reply.fail(CallFailure::NoProcess),
+            None => drop(self.lost.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
+
+    fn many(&self, core: &Arc<Core>, from: Session, many: Many) -> Pace {
+        let mut waits = Vec::new();
+        for (to, correlation) in many.to {
+            let call = many.call.map(|(origin, left_ms)| Call { origin, correlation, left_ms });
+            let mail = Mail {
+                to,
+                name: Bytes::new(),
+                call,
+                hops: 0,
+                message: many.message.clone(),
+                body: many.body.clone(),
+            };
+            if let Pace::Wait(wait) = self.mail(core, from, mail) {
+                waits.push(wait);
+            }
+        }
+        if waits.is_empty() {
+            return Pace::Go;
+        }
+        Pace::Wait(Box::pin(async move {
+            for wait in waits {
+                wait.await;
+            }
+        }))
+    }
+
+    /// Tells the sender's node to send nothing more to a full mailbox.
+    fn press(&self, core: &Core, from: Session, pid: Pid) {
+        if core.routes.press(pid, from)
+            && let Some(route) = core.routes.boot(from).and_then(|boot| core.routes.back_to(boot))
+        {
+            route.send_now(&Frame::Pause(pid));
+        }
+    }
+}
+
+impl Inbox for Inbound {
+    fn deliver(&self, from: Session, frame: Bytes) -> Pace {
+        let Some(core) = self.core.upgrade() else { return Pace::Go };
+        let Some(frame) = Frame::decode(frame) else {
+            self.malformed.fetch_add(1, Ordering::Relaxed);
+            return Pace::Go;
+        };
+        match frame {
+            Frame::Mail(mail) => return self.mail(&core, from, mail),
+            Frame::Many(many) => return self.many(&core, from, many),
+            Frame::Reply { correlation, outcome } => {
+                let outcome = match outcome {
+                    Ok(body) => Ok(body),
+                    Err(failure) => Err(codec::decode(&failure, SMALL)
+                        .unwrap_or(CallFailure::Stopped { reason: ExitReason::Killed })),
+                };
+                core.processes.calls().finish(correlation, outcome);
+            }
+            Frame::Monitor { watch, pid } => {
+                if let Some(boot) = core.routes.boot(from) {
+                    core.watches.serve(&core, boot, watch, pid);
+                }
+            }
+            Frame::Demonitor { watch, pid } => {
+                if let Some(boot) = core.routes.boot(from) {
+                    core.watches.unserve(&core, boot, watch, pid);
+                }
+            }
+            Frame::Down { watch, reason } => {
+                let reason = codec::decode(&reason, SMALL).unwrap_or(ExitReason::NodeDown);
+                core.watches.ended(&core, watch, reason);
+            }
+            Frame::Pause(pid) => core.routes.pause(pid),
+            Frame::Resume(pid) => core.routes.resume(pid),
+            Frame::Leaving => {
+                if let Some(route) =
+                    core.routes.boot(from).and_then(|boot| core.routes.retire(boot))
+                {
+                    route.send_now(&Frame::Fin);
+                }
+            }
+            Frame::Fin => {
+                if let Some(boot) = core.routes.boot(from) {
+                    core.routes.fin(boot);
+                }
+            }
+        }
+        Pace::Go
+    }
+}
+
+/// Finds the process that an incoming message is for: by its pid; by its name, if it has another
+/// process by now; as a standby, if its move has not ended yet; or on the node it has moved to.
+fn locate(core: &Core, to: Pid, name: &[u8]) -> Spot {
+    let moved = match core.processes.find(to) {
+        Lookup::Here(handle) => return Spot::Here(handle),
+        Lookup::Moved(name) => Some(name),
+        Lookup::Nowhere if name.is_empty() => None,
+        Lookup::Nowhere => Name::from_bytes(name).ok(),
+    };
+    let Some(name) = moved else { return Spot::Nowhere };
+    if let Some(handle) = core.processes.named(&name).or_else(|| core.processes.standby(&name)) {
+        return Spot::Here(handle);
+    }
+    let claimed = core.names.whereis(name.as_bytes()).filter(|pid| pid.boot != core.me.boot);
+    let to = claimed.or_else(|| core.routes.moving(name.as_bytes()).map(|boot| Pid::new(boot, 0)));
+    match to.and_then(|pid| Some((pid, core.routes.to(pid.boot)?))) {
+        Some((pid, route)) => Spot::There(pid, route),
+        None => Spot::Nowhere,
+    }
+}
+
+/// The way back to a caller on another node.
+pub(crate) fn reply_to(core: &Arc<Core>, origin: Boot, correlation: u64) -> ReplyTo {
+    ReplyTo::remote(Arc::clone(&core.sink) as Arc<dyn ReplySink>, origin, correlation)
+}
+
+/// Sends replies and ends of processes to other nodes.
+pub(crate) struct Sink(pub(crate) Weak<Core>);
+
+impl ReplySink for Sink {
+    fn reply(&self, origin: Boot, correlation: u64, outcome: Result<Bytes, CallFailure>) {
+        let Some(core) = self.0.upgrade() else { return };
+        let outcome =
+            outcome.map_err(|failure| codec::encode(&failure).map(Bytes::from).unwrap_or_default());
+        if origin == core.me.boot {
+            // The message came back here by way of the node that it was sent to.
+            let outcome = match outcome {
+                Ok(body) => Ok(body),
+                Err(failure) => Err(codec::decode(&failure, SMALL)
+                    .unwrap_or(CallFailure::Stopped { reason: ExitReason::Killed })),
+            };
+            core.processes.calls().finish(correlation, outcome);
+        } else if let Some(route) = core.routes.back_to(origin) {
+            route.send_now(&Frame::Reply { correlation, outcome });
+        }
+    }
+}
+
+impl DownSink for Sink {
+    fn down(&self, reference: u64, down: Down) {
+        if let Some(core) = self.0.upgrade() {
+            core.watches.served_ended(&core, reference, &down);
+        }
+    }
+}
+
+/// A frame of a message that this node hands over with a process that moves.
+pub(crate) fn encode_handed_over(
+    core: &Core,
+    to: Boot,
+    mail: swarm_process::Mail,
+) -> Option<Vec<u8>> {
+    let wire = match mail.payload.to_wire() {
+        Ok(wire) => wire,
+        Err(error) => {
+            if let Some(reply) = mail.reply {
+                reply.fail(CallFailure::Unencodable { reason: error.reason });
+            }
+            return None;
+        }
+    };
+    let left_ms = mail.deadline.map_or(0, |deadline| {
+        u32::try_from(deadline.since(core.clock.now()).as_millis()).unwrap_or(u32::MAX)
+    });
+    let call = mail.reply.and_then(ReplyTo::into_route).map(|route| match route {
+        swarm_process::Route::Local(waiter) => {
+            let correlation = core.processes.calls().open(to, waiter);
+            Call { origin: core.me.boot, correlation, left_ms }
+        }
+        swarm_process::Route::Remote { origin, correlation } => {
+            Call { origin, correlation, left_ms }
+        }
+    });
+    let mut bytes = Vec::new();
+    encode_mail(&mut bytes, Pid::new(to, 0), &[], call, 0, wire.message.as_bytes(), |out| {
+        out.extend_from_slice(&wire.body)
+    });
+    Some(bytes)
+}
+
+/// The message of a frame that came with a process.
+pub(crate) fn decode_handed_over(core: &Arc<Core>, bytes: Bytes) -> Option<swarm_process::Mail> {
+    let Some(Frame::Mail(frame::Mail { call, message, body, .. })) = Frame::decode(bytes) else {
+        return None;
+    };
+    let payload = Payload::wire(std::str::from_utf8(&message).ok()?, body);
+    Some(match call {
+        Some(call) => {
+            let reply = reply_to(core, call.origin, call.correlation);
+            let deadline = deadline_of(core.clock.now(), call.left_ms);
+            swarm_process::Mail::call(payload, reply, deadline)
+        }
+        None => swarm_process::Mail::cast(payload),
+    })
+}
