@@ -1,4 +1,27 @@
 //! The shell: one socket, one timer, one task. It decides nothing.
+//!
+//! ```
+//! use swarm_base::{ClusterSecret, NodeName};
+//! use swarm_swim::udp::Udp;
+//! use swarm_swim::{Config, Event, Keyring, Metadata};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let keyring = Keyring::new("shop", ClusterSecret::generate());
+//! let config = Config::default().check()?;
+//! let mut nodes = Vec::new();
+//! for name in ["a", "b"] {
+//!     let udp = Udp::bind("127.0.0.1:0".parse()?).await?;
+//!     let name = NodeName::new(name)?;
+//!     nodes.push(udp.start(name, Metadata::default(), config, keyring.clone())?);
+//! }
+//! let mut events = nodes[1].events();
+//! nodes[1].join([nodes[0].address()]).await;
+//! while events.next().await != Some(Event::Merged) {}
+//! assert_eq!(nodes[1].members().len(), 2);
+//! # Ok(())
+//! # }
+//! ```
 
 #![expect(clippy::disallowed_methods, reason = "a shell: it reads the clocks and spawns the task")]
 

@@ -174,6 +174,8 @@ impl Swim {
             (State::Alive, Some(holder)) if holder != self.own().address => {
                 self.fall_silent(Event::NameTaken { holder });
             }
+            // An accusation says nothing of where; the statement that it accuses will come.
+            (State::Suspect, _) => {}
             // At our own address it can only be the memory of a former life.
             _ => self.report_boot(update.id.boot),
         }

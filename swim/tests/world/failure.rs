@@ -144,6 +144,20 @@ fn a_hint_of_silence_is_followed_up_at_once() {
 }
 
 #[test]
+fn a_node_that_is_heard_on_its_link_is_not_accused() {
+    let mut world = settled(2, 4);
+    let quiet = id(&world, 2);
+    // Its datagrams are lost, its link works: whoever hears it there says so.
+    world.cut(addr(2), addr(1));
+    for _ in 0..600 {
+        world.with(addr(1), |host, now| host.machine.hint_alive(now, &quiet));
+        run(&mut world, 50);
+    }
+    assert_eq!(state(&world, 1, &quiet), Some(State::Alive));
+    until(&mut world, 5, |world| state(world, 1, &quiet) == Some(State::Dead));
+}
+
+#[test]
 fn the_dead_stay_dead_until_they_start_again() {
     for seed in 0..20 {
         let mut world = settled(5, seed);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use swarm_base::{Boot, ClusterSecret, NodeId, NodeName, Rng};
 use swarm_sim::{Datagrams, Faults, World, addr};
-use swarm_swim::{Checked, Event, Failure, Keyring, Metadata, NullCipher, State, Swim};
+use swarm_swim::{Checked, Cipher, Event, Failure, Keyring, Metadata, NullCipher, State, Swim};
 
 pub(crate) type Group = World<Datagrams<Swim>>;
 
@@ -46,9 +46,20 @@ pub(crate) fn swim(
     cluster: &str,
     rng: Rng,
 ) -> Swim {
+    swim_with(now, id, address, cluster, Box::new(NullCipher), rng)
+}
+
+pub(crate) fn swim_with(
+    now: swarm_base::Instant,
+    id: NodeId,
+    address: SocketAddr,
+    cluster: &str,
+    cipher: Box<dyn Cipher>,
+    rng: Rng,
+) -> Swim {
     let metadata = Metadata::new(format!("at {address}")).expect("short");
     let keyring = Keyring::new(cluster, secret(1));
-    Swim::new(now, id, address, metadata, Checked::default(), keyring, Box::new(NullCipher), rng)
+    Swim::new(now, id, address, metadata, Checked::default(), keyring, cipher, rng)
 }
 
 pub(crate) fn secret(byte: u8) -> ClusterSecret {
