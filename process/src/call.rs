@@ -1,7 +1,9 @@
 //! A call that waits for its answer.
 
 use crate::timers::Set;
-use crate::{Answer, CallFailure, Handle, Mail, Payload, Processes, ReplyTo, Slot, Stage, Waiter};
+use crate::{
+    Answer, CallFailure, Handle, Mail, Payload, Processes, ReplyTo, SendError, Slot, Stage, Waiter,
+};
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -62,18 +64,32 @@ impl<R: Send + 'static> Call<R> {
     ///
     /// # Errors
     ///
-    /// The mail, where the process has ended. The call still waits: send the mail elsewhere.
+    /// The mail, where the process has ended. The call still waits: send the mail elsewhere. Where
+    /// it is dropped, or its `reply`, the call fails.
     ///
     /// # Cancel safety
     ///
     /// Dropped while it waits, the message was not sent and the call fails.
     pub async fn send_to(&self, process: &Handle, payload: Payload) -> Result<(), Mail> {
+        self.send_mail_to(process, Mail::call(payload, self.reply_to(), self.deadline)).await
+    }
+
+    /// Sends a mail of this call that came back, with its way back in it. Waits as
+    /// [`send_to`](Self::send_to) does.
+    ///
+    /// # Errors
+    ///
+    /// The mail, where the process has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits, the message was not sent and the call fails.
+    pub async fn send_mail_to(&self, process: &Handle, mail: Mail) -> Result<(), Mail> {
         self.slot.advance(Stage::Queued);
-        let mail = Mail::call(payload, self.reply_to(), self.deadline);
         let mail = match process.try_send(mail) {
             Ok(()) => return Ok(()),
-            Err(crate::SendError::Closed(mail)) => return Err(mail),
-            Err(crate::SendError::Full(mail)) => mail,
+            Err(SendError::Closed(mail)) => return Err(mail),
+            Err(SendError::Full(mail)) => mail,
         };
         let mut send = pin!(process.send(mail));
         poll_fn(|cx| match send.as_mut().poll(cx) {

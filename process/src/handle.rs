@@ -161,7 +161,7 @@ impl Handle {
         self.0.timers.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Whether the outcome of the start still has to be told. `true` once.
+    /// Notes that the outcome of the start was told, or is about to be. `true` once.
     pub(crate) fn announce(&self) -> bool {
         !self.0.announced.swap(true, Ordering::AcqRel)
     }

@@ -53,12 +53,13 @@ pub(crate) async fn run(processes: Processes, handle: Handle, mut body: Body) {
         (Err(message), End::Exited(_)) => End::Exited(ExitReason::Panicked { message }),
         (_, end) => end,
     };
-    guard.armed = false;
     // Boxed, as are all rare steps: what they need is not paid for while the process idles.
     Box::pin(processes.bury(&handle, end)).await;
+    guard.armed = false;
 }
 
-/// Ends a process whose task is dropped, as when the runtime shuts down.
+/// Ends a process whose task is dropped at any point, as when the runtime shuts down. What has been
+/// told already is not told again.
 struct Guard<'a> {
     processes: &'a Processes,
     handle: &'a Handle,
@@ -92,10 +93,10 @@ pub(crate) async fn live<B: Behaviour>(
             return End::Exited(ExitReason::StartFailed { message });
         }
     };
-    if handle.announce() {
-        let (ticket, pid) = (handle.ticket(), handle.pid());
-        processes.notify(Notice::Started { ticket, pid, result: Ok(()) }).await;
-    }
+    let (ticket, pid) = (handle.ticket(), handle.pid());
+    processes.notify(Notice::Started { ticket, pid, result: Ok(()) }).await;
+    // Not before: killed while the node has no room, its start is told as a failure.
+    handle.announce();
     let phase = match mode {
         Mode::Run => Phase::Running,
         Mode::Standby => Phase::Standby,

@@ -27,7 +27,7 @@ pub enum Pressure {
     Ok,
     /// Above its soft limit: the sender pauses until `Notice::Eased` or the process's end.
     High,
-    /// At four times its limit: not taken.
+    /// At four times its limit: not taken. The sender pauses as well.
     Refused(Mail),
     /// The process has ended: not taken.
     Closed(Mail),

@@ -2,6 +2,7 @@
 
 use crate::lanes::Limits;
 use crate::life::{Body, End, live, run};
+use crate::panics::drop_caught;
 use crate::relations::Watcher;
 use crate::signal::{News, Signal};
 use crate::table::{Post, Table};
@@ -358,6 +359,8 @@ impl Processes {
             if let Some(reply) = mail.reply {
                 reply.fail(CallFailure::Stopped { reason: reason.clone() });
             }
+            // A message is user code too, and what it does when dropped must not end this.
+            let _ = drop_caught(mail.payload);
         }
         self.tell_watchers(process, reason);
     }

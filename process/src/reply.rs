@@ -39,13 +39,16 @@ impl ReplyTo {
         R: Send + 'static,
         E: FnOnce(&R) -> Result<Bytes, EncodeError>,
     {
-        let Some(way) = self.0.take() else { return };
-        if let Way::Local(waiter) = &way
+        if let Some(Way::Local(waiter)) = &self.0
             && let Some(slot) = (&**waiter as &dyn Any).downcast_ref::<Slot<R>>()
         {
-            return slot.fill_typed(reply);
+            slot.fill_typed(reply);
+            self.0 = None;
+            return;
         }
-        way.finish(encode(&reply).map_err(|e| CallFailure::Unencodable { reason: e.to_string() }));
+        // The way is still here: where the encoding panics, the caller is answered by `drop`.
+        let outcome = encode(&reply);
+        self.finish(outcome.map_err(|e| CallFailure::Unencodable { reason: e.to_string() }));
     }
 
     /// Answers with an outcome that is encoded already.
@@ -180,6 +183,17 @@ mod tests {
         let sent = Arc::new(Sent::default());
         ReplyTo::remote(Arc::clone(&sent) as _, Boot::default(), 3).answer(7u8, encode);
         assert_eq!(*sent.0.lock().expect("no panic"), [(3, Ok(Bytes::from_static(&[7])))]);
+    }
+
+    #[test]
+    fn an_encoding_that_panics_leaves_no_caller_waiting() {
+        let sent = Arc::new(Sent::default());
+        let reply = ReplyTo::remote(Arc::clone(&sent) as _, Boot::default(), 1);
+        let answering = std::panic::AssertUnwindSafe(|| {
+            reply.answer(7u8, |_| panic!("in the user's Serialize"));
+        });
+        std::panic::catch_unwind(answering).expect_err("it panics");
+        assert_eq!(sent.0.lock().expect("no panic").len(), 1);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use std::time::Duration;
 use swarm_base::{Instant, Name, Token};
 
-/// What moves a process from one phase of its life to the next. Handled before any mail, in order.
+/// What moves a process from one phase of its life to the next. Handled before any mail, in order,
+/// after the handler that runs. Where the process ends first, its `Notice::Exited` is the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Signal {

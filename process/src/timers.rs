@@ -1,5 +1,6 @@
 //! What happens when a time comes: one wheel and one task for all of a node's processes.
 
+use crate::panics::drop_caught;
 use crate::table::Table;
 use crate::{Clock, Handle, Mail, SendError, Timer, Waiter, Wheel};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -115,8 +116,8 @@ impl Timers {
     fn send(&self, now: Instant, (handle, mail): (Handle, Mail)) {
         match handle.try_send(mail) {
             Ok(()) => handle.drop_timer(),
-            // A timer ends with its process.
-            Err(SendError::Closed(_)) => (),
+            // A timer ends with its process. The message's destructor must not end the wheel.
+            Err(SendError::Closed(mail)) => drop(drop_caught(mail)),
             // It waits for room as any sender does, looking again at every tick.
             Err(SendError::Full(mail)) => {
                 self.set(now + TICK, Due::Send(Box::new((handle, mail))));

@@ -211,6 +211,14 @@ mod tests {
     }
 
     #[test]
+    fn the_end_of_time_is_never_met() {
+        let mut wheel = Wheel::new(at(0), TICK);
+        let never = wheel.insert(at(0) + Duration::MAX, 1);
+        assert_eq!(due(&mut wheel, 1 << 40), []);
+        assert_eq!(wheel.cancel(never), Some(1));
+    }
+
+    #[test]
     fn a_cancelled_deadline_is_gone_and_its_timer_cancels_no_other() {
         let mut wheel = Wheel::new(at(0), TICK);
         let first = wheel.insert(at(10), 1);

@@ -76,6 +76,31 @@ async fn a_start_that_never_returns_is_killed_and_delays_nobody() {
 }
 
 #[tokio::test]
+async fn a_start_is_told_once_also_when_it_is_killed_while_the_node_is_busy() {
+    let mut node = Node::new();
+    let notes = Notes::default();
+    let seed = Seed { start: Start::Noted, ..Seed::new(&notes) };
+    // More than the node has room for: most wait to tell.
+    let processes: Vec<_> = (0..200).map(|_| node.spawn(seed.clone())).collect();
+    while notes.all().len() < 200 {
+        tokio::task::yield_now().await;
+    }
+    for process in &processes {
+        process.kill();
+    }
+    let (mut started, mut exited) = (0, 0);
+    node.notice(|notice| {
+        match notice {
+            Notice::Started { .. } => started += 1,
+            Notice::Exited { reason: ExitReason::Killed, .. } => exited += 1,
+            other => panic!("{other:?}"),
+        }
+        (started == 200 && exited == 200).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_kill_reaches_a_process_in_the_middle_of_a_handler() {
     let mut node = Node::new();
     let process = node.spawn(Seed::new(&Notes::default()));

@@ -77,6 +77,7 @@ pub(crate) struct Seed {
 #[derive(Clone)]
 pub(crate) enum Start {
     Ok,
+    Noted,
     Fail,
     Panic,
     Never,
@@ -116,6 +117,7 @@ impl Behaviour for Doer {
     async fn start(seed: Seed, mut context: Context) -> Result<Self, String> {
         match seed.start {
             Start::Ok => (),
+            Start::Noted => seed.notes.add("start"),
             Start::Fail => return Err("no".into()),
             Start::Panic => panic!("at start"),
             Start::Never => std::future::pending().await,
