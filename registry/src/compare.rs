@@ -54,10 +54,11 @@ impl Registry {
             return;
         }
         self.settling.unearth(&node);
-        match self.log_id(&node) {
-            Some(id) => self.replica.set_standing(id, Standing::Live),
-            None => drop(self.replica.logs.insert(Log::new(node.clone(), Standing::Live))),
-        }
+        // In two steps where it is new: names that were given to the node change by that.
+        let id = self.log_id(&node);
+        let id = id
+            .unwrap_or_else(|| self.replica.logs.insert(Log::new(node.clone(), Standing::Unseen)));
+        self.replica.set_standing(id, Standing::Live);
         for older in self.replica.logs.older(&node) {
             self.close(&older);
         }
@@ -198,7 +199,14 @@ impl Registry {
         self.replica.set_standing(id, Standing::Closed);
         self.replica.logs[id].asked = None;
         self.settling.closed_somewhere();
+        self.inquire(id);
+    }
+
+    /// Asks every peer how far it holds a closed log, or whether it has buried it. Until all have
+    /// answered, this node is not caught up.
+    fn inquire(&mut self, id: LogId) {
         let mark = self.replica.logs[id].mark();
+        let node = &mark.log;
         let peers: Vec<NodeId> = self.peers.keys().filter(|peer| *peer != node).cloned().collect();
         for peer in peers {
             // What it said while the node lived says nothing about what it holds now.
@@ -271,6 +279,7 @@ impl Registry {
         // More than was known when it was buried: a side of a partition kept it.
         self.settling.unearth(&mark.log);
         let id = self.replica.logs.insert(Log::new(mark.log.clone(), Standing::Closed));
+        self.inquire(id);
         if mark.position > 0 {
             self.ask(now, from, id, mark.position);
         }

@@ -14,7 +14,7 @@ use crate::message::{Held, Mark};
 use crate::peer::Peer;
 use crate::record::Entry;
 use crate::{Fact, Registry, Why};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use swarm_base::{Instant, Name, NodeId, Token};
 
 /// The most boots that are remembered as buried; the one that would be forgotten first goes.
@@ -94,17 +94,8 @@ impl Registry {
     pub(crate) fn settle(&mut self, now: Instant) {
         self.settling.buried.retain(|_, buried| buried.until > now);
         self.settle_awaited(now);
-        let closed: Vec<LogId> = self
-            .replica
-            .logs
-            .iter()
-            .filter(|(_, log)| log.standing == Standing::Closed)
-            .map(|(id, _)| id)
-            .collect();
-        for id in closed {
-            if self.is_held_by_all(id) && self.is_settled(id) {
-                self.bury(now, id);
-            }
+        for id in self.settled_logs() {
+            self.bury(now, id);
         }
         self.settling.closed =
             self.replica.logs.iter().any(|(_, log)| log.standing == Standing::Closed)
@@ -197,13 +188,32 @@ impl Registry {
         })
     }
 
-    /// Whether nothing of a closed log is needed: what could be started from it is beaten, and
-    /// what beats others has nothing left to beat.
-    fn is_settled(&self, id: LogId) -> bool {
-        self.replica.logs[id].names.keys().all(|name| self.is_spent(id, name))
+    /// The closed logs that every live member holds and of which nothing is needed. They go
+    /// together: a tombstone of one may outrank a claim of another, and the other way round for
+    /// another name.
+    fn settled_logs(&self) -> BTreeSet<LogId> {
+        let closed = self.replica.logs.iter().filter(|(_, log)| log.standing == Standing::Closed);
+        let mut settled: BTreeSet<LogId> =
+            closed.map(|(id, _)| id).filter(|id| self.is_held_by_all(*id)).collect();
+        loop {
+            let needed: Vec<LogId> = settled
+                .iter()
+                .filter(|id| {
+                    let mut names = self.replica.logs[**id].names.keys();
+                    !names.all(|name| self.is_spent(**id, name, &settled))
+                })
+                .copied()
+                .collect();
+            if needed.is_empty() {
+                return settled;
+            }
+            settled.retain(|id| !needed.contains(id));
+        }
     }
 
-    fn is_spent(&self, id: LogId, name: &Name) -> bool {
+    /// Whether the entry of a log is of no more use: what could be started from it is beaten, and
+    /// what beats others has nothing left to beat, outside of the logs that go with it.
+    fn is_spent(&self, id: LogId, name: &Name, with: &BTreeSet<LogId>) -> bool {
         let Some(record) = self.replica.names.get(name) else { return true };
         let Some(entry) = record.of(id) else { return true };
         let mut others = record
@@ -212,7 +222,7 @@ impl Registry {
         if entry.claim().is_some_and(|claim| claim.spec.is_some()) {
             others.any(|(_, other)| other.rank() > entry.rank())
         } else {
-            !others.any(|(_, other)| other.rank() < entry.rank())
+            !others.any(|(log, other)| other.rank() < entry.rank() && !with.contains(log))
         }
     }
 
@@ -256,9 +266,10 @@ impl Registry {
 
     /// Whether a tombstone or a pointer of this node is of no more use here.
     fn may_end(&self, name: &Name) -> bool {
+        let alone = BTreeSet::new();
         match self.replica.entry(OWN, name) {
-            Some(Entry::Stopped(_)) => !self.settling.closed && self.is_spent(OWN, name),
-            Some(Entry::Gone(_)) => self.is_spent(OWN, name),
+            Some(Entry::Stopped(_)) => !self.settling.closed && self.is_spent(OWN, name, &alone),
+            Some(Entry::Gone(_)) => self.is_spent(OWN, name, &alone),
             Some(Entry::Claim(_)) | None => false,
         }
     }
