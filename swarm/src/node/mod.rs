@@ -86,7 +86,8 @@ pub(crate) struct Node {
     /// Until when the node owns nothing because it has not heard of the others yet.
     alone_until: Option<Instant>,
     outputs: VecDeque<Output<Peer, Vec<u8>, Event>>,
-    /// Answers to other nodes' questions, which go behind the facts that they speak of.
+    /// Answers, which go behind the facts that they speak of: on the same stream to other nodes,
+    /// and behind the views to callers of this one.
     answers: Vec<(NodeId, wire::Answer)>,
     /// Since when the layers may have something to say to each other.
     unsettled: Option<Instant>,
@@ -217,26 +218,7 @@ impl Node {
     /// Lets the layers talk to each other until they have nothing more to say.
     fn settle(&mut self, now: Instant) {
         loop {
-            let mut quiet = true;
-            while let Some(output) = self.swim.poll_output() {
-                quiet = false;
-                match output {
-                    Output::Send { to, message } => {
-                        self.outputs.push_back(Output::Send { to: Peer::Datagram(to), message });
-                    }
-                    Output::Event(event) => self.on_member(now, event),
-                }
-            }
-            while let Some(output) = self.links.poll_output() {
-                quiet = false;
-                match output {
-                    Output::Send { to, message } => {
-                        let message = Wire::Hello(message).encode().expect("a hello encodes");
-                        self.outputs.push_back(Output::Send { to: Peer::Control(to), message });
-                    }
-                    Output::Event(event) => self.on_link(now, event),
-                }
-            }
+            let mut quiet = !self.settle_peers(now);
             // Facts before acknowledgements and answers: see `ring_changed`.
             while let Some(output) = self.registry.poll_output() {
                 quiet = false;
@@ -246,7 +228,11 @@ impl Node {
                 }
             }
             for (origin, answer) in std::mem::take(&mut self.answers) {
-                self.send(&origin, &Wire::Answer(answer));
+                if origin == self.me {
+                    self.emit(Event::Answer { id: answer.id, outcome: answer.outcome });
+                } else {
+                    self.send(&origin, &Wire::Answer(answer));
+                }
             }
             while let Some(output) = self.agreement.poll_output() {
                 quiet = false;
@@ -268,13 +254,42 @@ impl Node {
         }
     }
 
+    /// Lets membership and links say what they have to say; tells whether they had anything.
+    /// Unlike the rest this cannot wait for the outputs to be asked for: what a peer says next
+    /// counts only once it is known to be there.
+    fn settle_peers(&mut self, now: Instant) -> bool {
+        let mut any = false;
+        while let Some(output) = self.swim.poll_output() {
+            any = true;
+            match output {
+                Output::Send { to, message } => {
+                    self.outputs.push_back(Output::Send { to: Peer::Datagram(to), message });
+                }
+                Output::Event(event) => self.on_member(now, event),
+            }
+        }
+        while let Some(output) = self.links.poll_output() {
+            any = true;
+            match output {
+                Output::Send { to, message } => {
+                    let message = Wire::Hello(message).encode().expect("a hello encodes");
+                    self.outputs.push_back(Output::Send { to: Peer::Control(to), message });
+                }
+                Output::Event(event) => self.on_link(now, event),
+            }
+        }
+        any
+    }
+
     fn on_frame(&mut self, now: Instant, session: Session, bytes: &[u8]) {
         let Ok(wire) = Wire::decode(bytes) else {
             self.malformed += 1;
             return;
         };
         if let Wire::Hello(hello) = wire {
-            return self.links.handle_message(now, session, hello);
+            self.links.handle_message(now, session, hello);
+            self.settle_peers(now);
+            return;
         }
         // Before the hello a session carries nothing else.
         let Some(from) = self.links.node(session).cloned() else { return };
@@ -300,7 +315,10 @@ impl Machine for Node {
 
     fn handle_message(&mut self, now: Instant, from: Peer, message: Vec<u8>) {
         match from {
-            Peer::Datagram(from) => self.swim.handle_message(now, from, message),
+            Peer::Datagram(from) => {
+                self.swim.handle_message(now, from, message);
+                self.settle_peers(now);
+            }
             Peer::Control(session) | Peer::Bulk(session) => self.on_frame(now, session, &message),
         }
         self.touch(now);

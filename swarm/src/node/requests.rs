@@ -2,7 +2,7 @@
 
 use super::asks::{AskKey, Asks, Open, Place};
 use super::wire::{Answer, Ask, Outcome, What, Wire};
-use super::{Command, Event, Node, Owner, Stop};
+use super::{Command, Node, Owner, Stop};
 use std::time::Duration;
 use swarm_base::{Instant, Name, NodeId, Pid};
 use swarm_handoff::{AbortReason, Cancelled};
@@ -301,16 +301,13 @@ impl Node {
             }
             _ => {
                 self.asks.remove(key);
-                self.emit(Event::Answer { id: ask.id, outcome });
+                self.send_answer(&ask, outcome, None);
             }
         }
         let _ = now;
     }
 
     fn send_answer(&mut self, ask: &Ask, outcome: Outcome, at: Option<(NodeId, u64)>) {
-        if ask.origin == self.me {
-            return self.emit(Event::Answer { id: ask.id, outcome });
-        }
         self.answers.push((ask.origin.clone(), Answer { id: ask.id, at, outcome }));
     }
 
@@ -320,7 +317,7 @@ impl Node {
             if let Some(Open { ask, place: Place::Held { outcome, .. }, .. }) =
                 self.asks.remove(&key)
             {
-                self.emit(Event::Answer { id: ask.id, outcome });
+                self.send_answer(&ask, outcome, None);
             }
         }
     }

@@ -18,24 +18,28 @@ impl Node {
         peer: SocketAddr,
     ) {
         self.links.handle_opened(now, session, identity, peer);
+        self.settle_peers(now);
         self.touch(now);
     }
 
     /// A session could not be opened.
     pub(crate) fn session_failed(&mut self, now: Instant, session: Session, why: Cause) {
         self.links.handle_failed(now, session, why);
+        self.settle_peers(now);
         self.touch(now);
     }
 
     /// A session is no more.
     pub(crate) fn session_closed(&mut self, now: Instant, session: Session, why: Cause) {
         self.links.handle_closed(now, session, why);
+        self.settle_peers(now);
         self.touch(now);
     }
 
     /// Something came over the session of a node: a sign of life.
     pub(crate) fn heard(&mut self, now: Instant, node: &NodeId) {
         self.swim.hint_alive(now, node);
+        self.settle_peers(now);
         self.touch(now);
     }
 
