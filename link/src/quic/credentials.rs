@@ -43,7 +43,14 @@ impl Credentials {
         cluster: &str,
         node: &NodeName,
     ) -> Result<Self, CredentialsError> {
-        let identity = Identity::member(cluster, node.clone());
+        Self::issue(secret, Identity::member(cluster, node.clone()))
+    }
+
+    /// Issues the certificate of `identity`.
+    pub(super) fn issue(
+        secret: &ClusterSecret,
+        identity: Identity,
+    ) -> Result<Self, CredentialsError> {
         let secrets =
             hkdf::Salt::new(hkdf::HKDF_SHA256, b"swarm link v1").extract(secret.as_bytes());
         let authority = ed25519(&derive(&secrets, &[b"authority"]))?;
@@ -75,6 +82,11 @@ impl Credentials {
     /// idle timeout.
     pub(super) const fn reset_key(&self) -> &[u8; 32] {
         &self.reset_key
+    }
+
+    #[cfg(test)]
+    pub(super) fn roots(&self) -> Arc<RootCertStore> {
+        self.roots.clone()
     }
 
     /// The side that accepts.

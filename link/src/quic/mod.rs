@@ -52,6 +52,9 @@
 //! # }
 //! ```
 
+#[cfg(test)]
+mod breaches;
+
 mod cause;
 
 mod certificate;
