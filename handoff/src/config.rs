@@ -28,8 +28,8 @@ pub struct Config {
     pub freeze_timeout: Duration,
     /// How long a target may take from offer to ready before the move is off. Default 10 s.
     pub offer_timeout: Duration,
-    /// After how long a standby asks its source whether the move is still on. Above
-    /// `offer_timeout`. Default 30 s.
+    /// After how long a standby asks its source whether the move is still on, or is thrown away
+    /// where no session with the source is up. Above `offer_timeout`. Default 30 s.
     pub standby_ttl: Duration,
     /// How long a name is not offered to a target again after its first failure there; doubles
     /// with each further one up to `backoff_max`. Default 1 s.

@@ -6,6 +6,8 @@ mod world;
 use std::time::Duration;
 use world::{Flaw, Struck, Violation, World};
 
+const CHAOS: Duration = Duration::from_secs(40);
+
 #[test]
 fn a_process_runs_once_and_keeps_its_state_whatever_breaks() {
     let mut struck = Struck::new();
@@ -42,6 +44,20 @@ fn every_broken_variant_is_caught() {
 }
 
 #[test]
+fn false_deaths_leave_one_process_in_the_end() {
+    let mut struck = Struck::new();
+    for seed in seeds().take(1_000) {
+        match World::with_false_deaths(seed).run(CHAOS) {
+            Ok(more) => more.into_iter().for_each(|(key, n)| *struck.entry(key).or_default() += n),
+            Err(violation) => panic!("{}", report(seed, &violation)),
+        }
+    }
+    for fault in ["false death", "conflict"] {
+        println!("{fault}: {}", struck[&("nothing", fault)]);
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_run() {
     for seed in 0..20 {
         let struck = |result: Result<Struck, Violation>| result.expect("holds");
@@ -50,7 +66,7 @@ fn the_same_seed_gives_the_same_run() {
 }
 
 fn run(seed: u64, flaw: Option<Flaw>) -> Result<Struck, Violation> {
-    World::new(seed, flaw).run(Duration::from_secs(40))
+    World::new(seed, flaw).run(CHAOS)
 }
 
 /// `SEED` replays one, `SEEDS` says how many.

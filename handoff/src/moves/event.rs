@@ -231,6 +231,9 @@ pub enum DiscardReason {
     /// This node is leaving.
     #[error("this node is leaving")]
     Leaving,
+    /// The source cannot be asked whether the move is still on: no session with it is up.
+    #[error("the source cannot be reached")]
+    SourceSilent,
     /// The source died and the layer above decided against this standby.
     #[error("the source died")]
     SourceDied,
@@ -275,8 +278,8 @@ pub enum Busy {
     /// The name is on a move already, from here or to here.
     #[error("the name is on a move already")]
     Moving,
-    /// No session with the target is up.
-    #[error("no session with the target is up")]
+    /// No session with the target is up, or it is held dead.
+    #[error("no session with the target is up, or it is held dead")]
     Unreachable,
     /// This target has refused or failed a short while ago.
     #[error("the target is not tried again before {until}")]

@@ -190,7 +190,7 @@ impl Moves {
         if let Some(until) = source.backoff.until(now, name, to) {
             return Err(Busy::Backoff { until });
         }
-        if !self.sessions.contains(to) {
+        if !self.sessions.contains(to) || self.target.is_buried(to) {
             return Err(Busy::Unreachable);
         }
         if source.moves.len() >= config.moves_max {

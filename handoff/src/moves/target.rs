@@ -194,7 +194,7 @@ impl Moves {
         offer: &Offer,
     ) -> Result<(), Refusal> {
         // Nobody would ever commit it, or call it off.
-        if self.target.buried.contains(from) {
+        if self.target.is_buried(from) {
             return Err(Refusal::SourceDead);
         }
         match self.target.accepting {
@@ -340,11 +340,15 @@ impl Moves {
 
     pub(super) fn target_timeout(&mut self, now: Instant) {
         self.target.latest = now;
-        let mut messages = Vec::new();
+        let (mut messages, mut silent) = (Vec::new(), Vec::new());
         for (id, standby) in &mut self.target.standbys {
             if standby.asks() && standby.ask <= now {
                 standby.ask = now + self.config.standby_ttl;
                 messages.push((standby.from.clone(), MoveMessage::Query { id: *id }));
+                if !self.sessions.contains(&standby.from) {
+                    silent.push(*id);
+                    continue;
+                }
             }
             if standby.phase == TargetPhase::Ready && standby.retry <= now {
                 standby.retry = now + self.config.retry;
@@ -353,6 +357,10 @@ impl Moves {
         }
         for (to, message) in messages {
             self.send(&to, message);
+        }
+        // Always safe: a commit that comes after all is declined, and the source resumes.
+        for id in silent {
+            self.throw_away(now, id, DiscardReason::SourceSilent, Refusal::Gone);
         }
         for (id, from, promoted) in self.target.past.due(now, self.config.standby_ttl) {
             self.send_ack(&from, id, promoted);
@@ -423,6 +431,11 @@ impl Target {
             self.buried.push_back(node.clone());
             self.buried.drain(..self.buried.len().saturating_sub(BURIED_MAX));
         }
+    }
+
+    /// Whether `node` was declared dead and has not been heard of since.
+    pub(super) fn is_buried(&self, node: &NodeId) -> bool {
+        self.buried.contains(node)
     }
 
     pub(super) fn exhume(&mut self, node: &NodeId) {

@@ -31,11 +31,11 @@ pub struct Reconciler {
     latest: Instant,
 }
 
-/// The moments of the ring's last changes, as far as moves wait for them.
+/// The ring's last changes, as far as each followed the one before within the hold-down.
 #[derive(Clone, Copy, Debug)]
 struct Hold {
-    until: Instant,
     first: Instant,
+    last: Instant,
 }
 
 #[derive(Debug)]
@@ -98,11 +98,10 @@ impl Reconciler {
         self.planned.clear();
         self.sweep = self.sweep.min(now);
         let first = match self.hold {
-            Some(hold) if now < hold.until => hold.first,
+            Some(hold) if now.since(hold.last) < self.config.hold_down => hold.first,
             _ => now,
         };
-        let until = (now + self.config.hold_down).min(first + self.config.hold_down_max);
-        self.hold = Some(Hold { until, first });
+        self.hold = Some(Hold { first, last: now });
     }
 
     /// How many names are marked, those that wait for something included.
@@ -144,7 +143,7 @@ impl Reconciler {
             next = next.min(due);
         }
         if open(Lane::Moves) && self.acting.slots > 0 {
-            next = next.min(self.hold.map_or(self.latest, |hold| hold.until));
+            next = next.min(self.held_until().unwrap_or(self.latest));
         }
         // Whoever forgets to call when a slot comes free, or the ring is agreed, waits this long.
         if open(Lane::Moves) || open(Lane::Starts) {
@@ -261,6 +260,13 @@ impl Reconciler {
     }
 
     fn may_move(&self, now: Instant) -> bool {
-        self.acting.slots > 0 && self.hold.is_none_or(|hold| hold.until <= now)
+        self.acting.slots > 0 && self.held_until().is_none_or(|until| until <= now)
+    }
+
+    /// Until when moves wait for the ring to be still; a ring that never is holds them for so
+    /// long and no longer.
+    fn held_until(&self) -> Option<Instant> {
+        let hold = self.hold?;
+        Some((hold.last + self.config.hold_down).min(hold.first + self.config.hold_down_max))
     }
 }

@@ -192,8 +192,9 @@ impl World {
                 .map(|(id, process)| format!("{id}: {process:?}"))
                 .collect();
             let running = processes.len() == 1 && processes[0].contains("frozen: false");
+            let roles: Vec<_> = self.nodes.toys().filter_map(|toy| toy.moves.of(name)).collect();
             self.expect("H3: exactly one runs when quiet", running, || {
-                format!("{name} runs on {processes:?}")
+                format!("{name} runs on {processes:?}, roles {roles:?}")
             });
             let mail = &self.mail[name];
             let (sent, handled, lost) = (mail.sent, mail.handled, mail.lost);

@@ -111,6 +111,7 @@ impl World {
         for node in superseded {
             self.learn_death(at, &node);
         }
+        self.learn_life(at, with);
         self.with(at, |moves, now| moves.session_up(now, with));
     }
 
@@ -153,6 +154,31 @@ impl World {
         }
         let delay = self.rng.duration(ms(500)..=ms(6000));
         self.after(delay, Step::Restart(slot));
+    }
+
+    /// One node holds another dead for a while, though it lives.
+    pub(super) fn mistake(&mut self, a: usize, b: usize) {
+        let (Some(at), Some(node)) = (self.nodes.at(a), self.nodes.at(b)) else { return };
+        let known = self.nodes.get(&at).is_some_and(|toy| toy.dead.contains(&node));
+        if at == node || known {
+            return;
+        }
+        self.strike("nothing", "false death");
+        self.note(format!("{at} holds {node} dead"));
+        self.learn_death(&at, &node);
+        let delay = self.rng.duration(ms(100)..=ms(6000));
+        self.after(delay, Step::Alive { at, node });
+    }
+
+    pub(super) fn learn_life(&mut self, at: &NodeId, node: &NodeId) {
+        if self.nodes.get(node).is_none() {
+            return;
+        }
+        if let Some(toy) = self.nodes.get_mut(at)
+            && toy.dead.remove(node)
+        {
+            self.with(at, |moves, now| moves.node_up(now, node));
+        }
     }
 
     /// The lives of `with`'s name before it that `at` has not buried.

@@ -1,14 +1,14 @@
 //! A node's toy processes: a counter as state, which start, freeze, move and die as told.
 
 use super::facts::At;
-use super::{Flaw, Step, World, ms};
+use super::{Deaths, Flaw, Step, World, ms};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use swarm_base::{Machine, Name, NodeId, Token};
 use swarm_handoff::{
-    Frozen, MoveEvent, MoveId, MoveMessage, Moves, Offer, Promoted, Refusal, Role, SourcePhase,
-    TargetPhase,
+    AbortReason, Cancelled, Frozen, MoveEvent, MoveId, MoveMessage, Moves, Offer, Promoted,
+    Refusal, Role, SourcePhase, TargetPhase,
 };
 
 pub(crate) struct Toy {
@@ -250,7 +250,8 @@ impl World {
         assert!(matches!(phase, TargetPhase::Promoting { .. }), "nothing ends a promotion");
         let Some(standby) = toy.standbys.remove(&id) else { return };
         toy.orphans.remove(&id);
-        if fails {
+        let runs = toy.processes.contains_key(name);
+        if fails || (runs && self.deaths == Deaths::AlsoFalse) {
             self.with(at, |moves, now| moves.promoted(now, id, Err("end_handoff panicked".into())));
             return;
         }
@@ -344,6 +345,33 @@ impl World {
         }
     }
 
+    /// Of two processes of one name, the one with the lower token ends, unless its move has
+    /// reached its commit.
+    pub(super) fn resolve_conflicts(&mut self) {
+        for name in self.facts.names() {
+            let tokens = self
+                .nodes
+                .toys()
+                .filter_map(|toy| Some((toy.processes.get(&name)?.token, toy.id.clone())));
+            let mut claims: Vec<(Token, NodeId)> = tokens.collect();
+            claims.sort();
+            claims.pop();
+            for (token, at) in claims {
+                let cancelled =
+                    self.with(&at, |moves, now| moves.cancel(now, &name, AbortReason::Conflict));
+                if cancelled == Some(Cancelled::Committed) {
+                    continue;
+                }
+                self.strike("nothing", "conflict");
+                self.note(format!("{at} ends {name}, which runs elsewhere"));
+                self.facts.append(&at, &name, token, At::Gone);
+                if let Some(toy) = self.nodes.get_mut(&at) {
+                    toy.processes.remove(&name);
+                }
+            }
+        }
+    }
+
     pub(super) fn start_from_spec(&mut self, slot: usize, name: &Name) {
         let at = self.nodes.at(slot).expect("the node is up");
         self.start_from_spec_at(&at, name);
@@ -369,6 +397,9 @@ impl World {
                 format!("{at} runs {name} from {state}, {newest} was reached")
             });
         }
+        if self.deaths == Deaths::AlsoFalse && self.runs_anyway(at, name, token) {
+            return 0;
+        }
         let counter = state.unwrap_or(0);
         self.newest.insert(name.clone(), counter);
         let process = Process { counter, frozen: false, token, inbox: Vec::new() };
@@ -379,6 +410,19 @@ impl World {
         });
         self.put_mails(at, name, mails);
         self.facts.append(at, name, token, At::Running)
+    }
+
+    /// Whether `name` runs at `at` or will be resumed there, after a false death. What runs and
+    /// is not on a move claims anew, above whatever is dead.
+    fn runs_anyway(&mut self, at: &NodeId, name: &Name, token: Token) -> bool {
+        let Some(toy) = self.nodes.get_mut(at) else { return true };
+        if toy.moves.of(name).is_some_and(is_source) {
+            return true;
+        }
+        let Some(process) = toy.processes.get_mut(name) else { return false };
+        process.token = token;
+        self.facts.append(at, name, token, At::Running);
+        true
     }
 
     fn put_mails(&mut self, at: &NodeId, name: &Name, mails: &[Bytes]) {
@@ -433,6 +477,10 @@ impl World {
         }
         self.rng.duration(ms(1)..=ms(80))
     }
+}
+
+fn is_source(role: Role) -> bool {
+    matches!(role, Role::Source { .. })
 }
 
 fn outcome_label(outcome: &swarm_handoff::MoveOutcome) -> &'static str {
