@@ -103,7 +103,6 @@ pub enum Resolution<'a> {
 
 /// All entries of one name, at most one per log.
 #[derive(Clone, Debug, Default)]
-#[expect(clippy::large_enum_variant, reason = "the large one is the rule")]
 pub(crate) enum Record {
     #[default]
     Empty,

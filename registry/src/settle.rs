@@ -249,7 +249,7 @@ impl Registry {
         let Some(peers) = self.live_peers() else { return };
         let held = positions.iter().filter(|(log, _)| self.log_id(log).is_some());
         let reached = held.into_iter().all(|(log, position)| {
-            peers.iter().all(|peer| peer.held.get(log).is_some_and(|m| m.position >= *position))
+            peers.iter().all(|peer| peer.held.get(log).map_or(0, |mark| mark.position) >= *position)
         });
         if !reached {
             return;

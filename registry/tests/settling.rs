@@ -1,0 +1,205 @@
+//! What a node lets go of depends on what its peers say that they hold. Here they say it by hand.
+
+mod common;
+
+use common::{called, claim};
+use std::time::Duration;
+use swarm_base::{Boot, Instant, Machine, NodeId, NodeName, Output, Pid, Rng, Token};
+use swarm_registry::{
+    At, Config, Event, Fact, Held, Mark, Message, Registry, Rejection, Resolution, Scope, Why,
+};
+
+/// Node 1, and peers that are played by the test.
+struct Played {
+    now: Instant,
+    registry: Registry,
+    sent: Vec<(NodeId, Message)>,
+    events: Vec<Event>,
+}
+
+impl Played {
+    fn new(peers: &[u64]) -> Self {
+        let config = Config::default().check().expect("within bounds");
+        let registry = Registry::new(Instant::START, node(1), config, Rng::new(1));
+        let (sent, events) = (Vec::new(), Vec::new());
+        let mut played = Self { now: Instant::START, registry, sent, events };
+        for peer in peers {
+            played.registry.node_up(played.now, node(*peer));
+            played.registry.session_up(played.now, node(*peer));
+            played.lists(*peer, &[]);
+        }
+        played
+    }
+
+    fn poll(&mut self) {
+        while let Some(output) = self.registry.poll_output() {
+            match output {
+                Output::Send { to, message } => self.sent.push((to, message)),
+                Output::Event(event) => self.events.push(event),
+            }
+        }
+    }
+
+    fn hear(&mut self, from: u64, message: Message) {
+        self.registry.handle_message(self.now, node(from), message);
+        self.poll();
+    }
+
+    /// The peer holds these logs so far, and no others.
+    fn lists(&mut self, peer: u64, marks: &[Mark]) {
+        self.hear(peer, Message::Compare { scope: Scope::All, marks: marks.to_vec() });
+    }
+
+    /// Lets several compares go by.
+    fn wait(&mut self) {
+        let end = self.now + Duration::from_secs(60);
+        while let Some(at) = self.registry.poll_timeout().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            self.registry.handle_timeout(self.now);
+            self.poll();
+        }
+        self.now = end;
+    }
+
+    fn append(&mut self, fact: Fact) -> u64 {
+        let position = self.registry.append(self.now, fact);
+        self.poll();
+        position
+    }
+
+    /// Node 2 says this, as its first fact.
+    fn first_of_2(&mut self, fact: &Fact) -> Mark {
+        let mut writer = Self::of(2);
+        writer.registry.node_up(writer.now, node(1));
+        writer.registry.session_up(writer.now, node(1));
+        writer.lists(1, &[nothing_of(2)]);
+        writer.append(fact.clone());
+        for (_, message) in writer.sent {
+            if matches!(message, Message::Facts { .. }) {
+                self.hear(2, message);
+            }
+        }
+        self.mark_of(2)
+    }
+
+    fn of(n: u64) -> Self {
+        let config = Config::default().check().expect("within bounds");
+        let registry = Registry::new(Instant::START, node(n), config, Rng::new(n));
+        Self { now: Instant::START, registry, sent: Vec::new(), events: Vec::new() }
+    }
+
+    /// How far node 1 holds a log.
+    fn mark_of(&self, n: u64) -> Mark {
+        let log = self.registry.log_progress().find(|log| log.log == node(n)).expect("held");
+        let state = Held::Open;
+        Mark { log: log.log, position: log.position, digest: log.digest, state }
+    }
+
+    fn holds(&self, n: u64) -> bool {
+        self.registry.log_progress().any(|log| log.log == node(n))
+    }
+}
+
+fn node(n: u64) -> NodeId {
+    NodeId::new(NodeName::new(format!("n{n}")).expect("a name"), Boot { millis: n, random: n })
+}
+
+fn named(n: u64, epoch: u64) -> Fact {
+    let at = At::Running(Pid::new(node(n).boot, 1));
+    Fact::Named(claim("room", Token::new(epoch, node(n).boot), at))
+}
+
+fn nothing_of(n: u64) -> Mark {
+    Mark { log: node(n), position: 0, digest: 0, state: Held::Open }
+}
+
+fn closed(mark: Mark) -> Mark {
+    Mark { state: Held::Closed, ..mark }
+}
+
+/// R3: whoever reads the end and not the claim would lose the name with the target.
+#[test]
+fn a_pointer_stays_until_every_member_has_the_claim_that_it_points_to() {
+    let mut n1 = Played::new(&[2, 3]);
+    n1.append(named(1, 1));
+    let of_2 = n1.first_of_2(&named(2, 2));
+    let why = Why::GoneTo { log: node(2), token: Token::new(2, node(2).boot) };
+    let token = Token::new(1, node(1).boot);
+    let gone = n1.append(Fact::Ended { name: called("room"), token, why });
+    n1.lists(2, &[n1.mark_of(1), n1.mark_of(2)]);
+    n1.wait();
+    assert_eq!(n1.registry.position(&node(1)), gone, "n3 has not said that it has the claim");
+    n1.lists(3, &[n1.mark_of(1), of_2]);
+    n1.wait();
+    assert_eq!(n1.registry.position(&node(1)), gone + 1, "the pointer is settled");
+    n1.wait();
+    assert_eq!(n1.registry.position(&node(1)), gone + 1, "once");
+}
+
+/// R4: a dead log goes when every live member has it, all of it, and nothing of it is needed.
+#[test]
+fn a_dead_log_stays_until_every_live_member_holds_it_and_its_names_run_elsewhere() {
+    let mut n1 = Played::new(&[2, 3]);
+    let of_2 = closed(n1.first_of_2(&named(2, 1)));
+    n1.registry.session_down(n1.now, &node(2));
+    n1.registry.node_dead(n1.now, &node(2));
+    n1.lists(3, &[n1.mark_of(1), of_2.clone()]);
+    n1.wait();
+    assert!(n1.holds(2), "its claim is an orphan");
+    n1.append(named(1, 2));
+    n1.lists(3, &[n1.mark_of(1), Mark { position: 0, digest: 0, ..of_2.clone() }]);
+    n1.wait();
+    assert!(n1.holds(2), "n3 does not have it");
+    n1.lists(3, &[n1.mark_of(1), Mark { state: Held::Open, ..of_2.clone() }]);
+    n1.wait();
+    assert!(n1.holds(2), "n3 holds n2 alive");
+    n1.lists(3, &[n1.mark_of(1), of_2.clone()]);
+    n1.wait();
+    assert!(!n1.holds(2) && n1.registry.n_buried() == 1);
+
+    // A late copy is not taken for news, unless it has more than was known.
+    n1.lists(3, &[n1.mark_of(1), of_2.clone()]);
+    assert!(!n1.holds(2));
+    assert!(matches!(
+        n1.sent.last(),
+        Some((_, Message::Compare { scope: Scope::Answer, marks }))
+            if matches!(&marks[..], [Mark { state: Held::Buried, .. }])
+    ));
+    n1.lists(3, &[n1.mark_of(1), Mark { position: 9, digest: 9, ..of_2 }]);
+    assert!(n1.holds(2));
+    assert!(!n1.registry.caught_up(), "there is more to know");
+}
+
+/// R1: facts of a live node come from itself, or around a cut link.
+#[test]
+fn only_the_writer_speaks_for_itself_while_it_can() {
+    let mut n1 = Played::new(&[2, 3]);
+    let mut n2 = Played::of(2);
+    n2.registry.node_up(n2.now, node(1));
+    n2.registry.session_up(n2.now, node(1));
+    n2.lists(1, &[nothing_of(2)]);
+    n2.append(named(2, 1));
+    let facts = n2.sent.pop().expect("facts").1;
+    n1.hear(3, facts.clone());
+    assert_eq!(n1.registry.position(&node(2)), 0);
+    assert_eq!(n1.registry.rejected().collect::<Vec<_>>(), [(Rejection::NotTheWriter, 1)]);
+    n1.registry.session_down(n1.now, &node(2));
+    n1.hear(3, facts);
+    assert_eq!(n1.registry.position(&node(2)), 1);
+    assert!(matches!(n1.registry.resolve(&called("room")), Resolution::Held { .. }));
+}
+
+/// A name whose claims are all gone is free at once; nothing waits for its tombstone.
+#[test]
+fn a_stop_needs_no_tombstone_where_nothing_could_bring_the_name_back() {
+    let mut n1 = Played::new(&[2]);
+    n1.append(named(1, 1));
+    let token = Token::new(1, node(1).boot);
+    n1.append(Fact::Ended { name: called("room"), token, why: Why::Stopped });
+    assert_eq!(n1.registry.epoch(&called("room")), 0);
+    n1.append(named(1, 1));
+    n1.registry.node_dead(n1.now, &node(9));
+    n1.append(Fact::Ended { name: called("room"), token, why: Why::Stopped });
+    assert_eq!(n1.registry.epoch(&called("room")), 1, "a dead node's log may have the name");
+    assert_eq!(n1.registry.resolve(&called("room")), Resolution::Free);
+}
