@@ -243,9 +243,11 @@ impl Shared {
         }
     }
 
-    /// Tells the driver, unless it is behind: strangers must not make it wait.
+    /// Tells the driver, unless it is behind. Strangers get at most half of the queue: they must
+    /// not make members wait.
     pub(super) fn try_tell(&self, notice: Notice) {
-        if !*self.stopping.borrow() {
+        let half = self.notices.max_capacity() / 2;
+        if !*self.stopping.borrow() && self.notices.capacity() > half {
             let _ = self.notices.try_send(notice);
         }
     }

@@ -81,7 +81,10 @@ impl Outbox {
         self.push_below(self.0.limit, &mut Some(write))
     }
 
-    /// Appends one frame that nobody can wait for, such as a reply: up to eight times the limit.
+    /// Appends one frame that nobody can wait for, such as a reply from the task that reads.
+    ///
+    /// It may exceed the limit that requests wait for, eight times: a reader that waited for space
+    /// here, on both sides of a session, would wait for ever. `Full` beyond that.
     pub fn push_reserved(&self, write: impl FnOnce(&mut Vec<u8>)) -> Push {
         self.push_below(self.0.limit.saturating_mul(RESERVED), &mut Some(write))
     }
@@ -277,6 +280,18 @@ mod tests {
         assert_eq!(outbox.push(frame(0)), Push::Full);
         outbox.take(Vec::new()).await.expect("open");
         assert_eq!(outbox.push(frame(0)), Push::Queued);
+    }
+
+    #[tokio::test]
+    async fn replies_have_a_reserve_with_an_end() {
+        let outbox = Outbox::new(10, 100);
+        assert_eq!(outbox.push(frame(6)), Push::Queued);
+        let mut replies = 0;
+        while outbox.push_reserved(frame(6)) == Push::Queued {
+            replies += 1;
+        }
+        assert_eq!((replies, outbox.queued()), (7, 80));
+        assert_eq!(outbox.push(frame(0)), Push::Full);
     }
 
     #[tokio::test]
