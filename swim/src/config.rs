@@ -42,7 +42,8 @@ pub struct Config {
     /// The first wait before a seed that does not answer is tried again; it doubles up to
     /// `seed_retry_max`. Default 250 ms.
     pub seed_retry_min: Duration,
-    /// The longest wait between tries of a seed; tries never end. Default 5 s.
+    /// The longest wait between tries of a seed; tries never end. One small packet each. Default
+    /// 2 s.
     pub seed_retry_max: Duration,
     /// How long a dead member is remembered. While it is, its death cannot be unlearned by old
     /// news, and it is tried now and then. Default 24 h.
@@ -67,7 +68,7 @@ impl Default for Config {
             retransmit_mult: 4,
             sync_interval: Duration::from_secs(30),
             seed_retry_min: Duration::from_millis(250),
-            seed_retry_max: Duration::from_secs(5),
+            seed_retry_max: Duration::from_secs(2),
             dead_memory: Duration::from_hours(24),
             dead_retry_interval: Duration::from_secs(5),
             leave_timeout: Duration::from_secs(1),
@@ -82,19 +83,26 @@ impl Config {
     ///
     /// [`ConfigError`] names the first setting that is wrong, and what would be right.
     pub fn check(self) -> Result<Checked, ConfigError> {
-        let at_least = |setting, value: Duration, least: Duration, right| {
+        let at_least = |setting, value: Duration, least: Duration, want| {
             if value < least {
-                return Err(ConfigError { setting, value: format!("{value:?}"), right });
+                return Err(ConfigError { setting, value: format!("{value:?}"), want });
             }
             Ok(())
         };
-        let within = |setting, value: usize, range: std::ops::RangeInclusive<usize>, right| {
+        let within = |setting, value: usize, range: std::ops::RangeInclusive<usize>, want| {
             if !range.contains(&value) {
-                return Err(ConfigError { setting, value: value.to_string(), right });
+                return Err(ConfigError { setting, value: value.to_string(), want });
             }
             Ok(())
         };
         let ms = Duration::from_millis;
+        // Above, deadlines that are computed from them would overflow.
+        for (setting, value) in self.durations() {
+            if value > DURATION_MAX {
+                let value = format!("{value:?}");
+                return Err(ConfigError { setting, value, want: "at most a year" });
+            }
+        }
         at_least("probe_timeout", self.probe_timeout, ms(1), "at least 1 ms")?;
         at_least(
             "probe_interval",
@@ -131,6 +139,20 @@ impl Config {
         )?;
         Ok(Checked(self))
     }
+
+    const fn durations(&self) -> [(&'static str, Duration); 9] {
+        [
+            ("probe_interval", self.probe_interval),
+            ("probe_timeout", self.probe_timeout),
+            ("gossip_interval", self.gossip_interval),
+            ("sync_interval", self.sync_interval),
+            ("seed_retry_min", self.seed_retry_min),
+            ("seed_retry_max", self.seed_retry_max),
+            ("dead_memory", self.dead_memory),
+            ("dead_retry_interval", self.dead_retry_interval),
+            ("leave_timeout", self.leave_timeout),
+        ]
+    }
 }
 
 /// Settings that have been checked.
@@ -155,15 +177,17 @@ impl std::ops::Deref for Checked {
 
 /// A setting that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("swim: {setting} is {value}, want {right}")]
+#[error("{setting} is {value}, want {want}")]
 pub struct ConfigError {
     /// Its name.
     pub setting: &'static str,
     /// What it was set to.
     pub value: String,
     /// What would be right.
-    pub right: &'static str,
+    pub want: &'static str,
 }
+
+const DURATION_MAX: Duration = Duration::from_hours(365 * 24);
 
 #[cfg(test)]
 mod tests {
@@ -180,15 +204,17 @@ mod tests {
             assert_eq!(config.check().expect_err("refused").to_string(), expected);
         };
         let default = Config::default();
-        check(Config { indirect_probes: 0, ..default }, "swim: indirect_probes is 0, want 1 to 8");
+        check(Config { indirect_probes: 0, ..default }, "indirect_probes is 0, want 1 to 8");
         check(
             Config { probe_interval: Duration::from_millis(300), ..default },
-            "swim: probe_interval is 300ms, want at least twice probe_timeout: a ping through \
+            "probe_interval is 300ms, want at least twice probe_timeout: a ping through \
              others takes as long again",
         );
         check(
             Config { seed_retry_max: Duration::from_millis(1), ..default },
-            "swim: seed_retry_max is 1ms, want at least seed_retry_min",
+            "seed_retry_max is 1ms, want at least seed_retry_min",
         );
+        let endless = Config { probe_interval: Duration::MAX, ..default }.check();
+        assert_eq!(endless.expect_err("refused").want, "at most a year");
     }
 }

@@ -15,10 +15,13 @@
 //! so a nonce never occurs twice under one key, across nodes and restarts, without any random
 //! draw. The receiver's boot keeps a packet for a former life from being replayed to a new one.
 
+mod header;
+use header::Header;
+
 use crate::keyring::Keyring;
 use crate::replay::Window;
 use std::collections::BTreeMap;
-use swarm_base::{Boot, ClusterSecret, Instant, NodeId, NodeName};
+use swarm_base::{Boot, ClusterSecret, Instant, NodeId};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The most bytes in a packet: below every usual MTU, so that no packet is fragmented.
@@ -119,26 +122,26 @@ impl Seal {
 
     /// Bytes that are left for a body.
     pub(crate) fn body_len_max(&self) -> usize {
-        PACKET_LEN_MAX - TAG_LEN - HEADER_LEN - self.me.name.as_str().len()
+        PACKET_LEN_MAX - TAG_LEN - Header::LEN_MIN - self.me.name.as_str().len()
     }
 
     /// Seals `body` for the boot `receiver`, or for whoever gets it where that is zero.
     pub(crate) fn seal(&mut self, receiver: Boot, body: &[u8]) -> Vec<u8> {
         assert!(body.len() <= self.body_len_max(), "a body fits its packet");
         self.counter += 1;
-        let name = self.me.name.as_str().as_bytes();
-        let mut packet = Vec::with_capacity(HEADER_LEN + name.len() + body.len() + TAG_LEN);
-        packet.extend([VERSION, self.key_ids[0]]);
-        packet.extend(self.cluster_hash.to_be_bytes());
-        packet.push(name.len() as u8);
-        packet.extend(name);
-        packet.extend(self.me.boot.to_bytes());
-        packet.extend(receiver.to_bytes());
-        packet.extend(self.counter.to_be_bytes());
-        let header_len = packet.len();
+        let header = Header {
+            len: Header::LEN_MIN + self.me.name.as_str().len(),
+            key_id: self.key_ids[0],
+            cluster_hash: self.cluster_hash,
+            sender: self.me.clone(),
+            receiver,
+            counter: self.counter,
+        };
+        let mut packet = Vec::with_capacity(header.len + body.len() + TAG_LEN);
+        header.write(&mut packet);
         packet.extend(body);
-        let (header, body) = packet.split_at_mut(header_len);
-        let tag = self.own_key.seal(self.counter, header, body);
+        let (associated, body) = packet.split_at_mut(header.len);
+        let tag = self.own_key.seal(self.counter, associated, body);
         packet.extend(tag);
         packet
     }
@@ -229,39 +232,6 @@ impl Seal {
     }
 }
 
-struct Header {
-    len: usize,
-    key_id: u8,
-    cluster_hash: u64,
-    sender: NodeId,
-    receiver: Boot,
-    counter: u64,
-}
-
-impl Header {
-    fn parse(packet: &[u8]) -> Option<Self> {
-        let (&[version, key_id], rest) = packet.split_first_chunk()?;
-        if version != VERSION {
-            return None;
-        }
-        let (cluster_hash, rest) = rest.split_first_chunk()?;
-        let (&name_len, rest) = rest.split_first()?;
-        let (name, rest) = rest.split_at_checked(usize::from(name_len))?;
-        let (boot, rest) = rest.split_first_chunk()?;
-        let (receiver, rest) = rest.split_first_chunk()?;
-        let (counter, rest) = rest.split_first_chunk()?;
-        let name = NodeName::new(std::str::from_utf8(name).ok()?).ok()?;
-        Some(Self {
-            len: packet.len() - rest.len(),
-            key_id,
-            cluster_hash: u64::from_be_bytes(*cluster_hash),
-            sender: NodeId::new(name, Boot::from_bytes(*boot)),
-            receiver: Boot::from_bytes(*receiver),
-            counter: u64::from_be_bytes(*counter),
-        })
-    }
-}
-
 /// The id of a key is eight bits derived from its secret, so that no operator has to number keys
 /// alike on all nodes.
 fn key_ids(cipher: &dyn Cipher, keyring: &Keyring) -> Vec<u8> {
@@ -276,106 +246,13 @@ fn sender_key(cipher: &dyn Cipher, keyring: &Keyring, idx: usize, sender: &NodeI
     cipher.key(&cipher.derive(&keyring.secrets()[idx], salt, &info))
 }
 
-const VERSION: u8 = 1;
-
-/// Bytes of a header with an empty name.
-const HEADER_LEN: usize = 1 + 1 + 8 + 1 + 16 + 16 + 8;
-
 /// Bytes that are left for a body whatever the sender's name.
 pub(crate) const BODY_LEN_MIN: usize =
-    PACKET_LEN_MAX - TAG_LEN - HEADER_LEN - swarm_base::NodeName::LEN_MAX;
+    PACKET_LEN_MAX - TAG_LEN - Header::LEN_MIN - swarm_base::NodeName::LEN_MAX;
 
 /// How many boots of senders are remembered. Only who holds the secret can become one. Beyond
 /// that the one unheard for longest is forgotten, and with it what it sent before.
 const SENDERS_MAX: usize = 2048;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::NullCipher;
-
-    fn node(name: &str, millis: u64) -> NodeId {
-        NodeId::new(NodeName::new(name).expect("a name"), Boot { millis, random: 1 })
-    }
-
-    fn secret(byte: u8) -> ClusterSecret {
-        let bytes: [u8; 32] = std::array::from_fn(|at| byte.wrapping_add(at as u8));
-        ClusterSecret::from_bytes(&bytes).expect("a secret")
-    }
-
-    fn seal(id: NodeId, cluster: &str, byte: u8) -> Seal {
-        Seal::new(id, Keyring::new(cluster, secret(byte)), Box::new(NullCipher))
-    }
-
-    fn open(seal: &mut Seal, packet: &[u8]) -> Result<Vec<u8>, Refusal> {
-        seal.open(Instant::START, &mut packet.to_vec()).map(|opened| opened.body.to_vec())
-    }
-
-    #[test]
-    fn what_is_sealed_opens_once() {
-        let (mut a, mut b) = (seal(node("a", 1), "c", 1), seal(node("b", 2), "c", 1));
-        let packet = a.seal(node("b", 2).boot, b"hello");
-        assert_eq!(open(&mut b, &packet), Ok(b"hello".to_vec()));
-        assert_eq!(open(&mut b, &packet), Err(Refusal::Replay));
-        let packet = a.seal(Boot::default(), b"whoever you are");
-        assert_eq!(open(&mut b, &packet), Ok(b"whoever you are".to_vec()));
-    }
-
-    #[test]
-    fn a_stranger_is_refused_by_reason() {
-        let mut b = seal(node("b", 2), "c", 1);
-        let to_b = node("b", 2).boot;
-        let mut check = |packet: &[u8], refusal| assert_eq!(open(&mut b, packet), Err(refusal));
-        check(&seal(node("a", 1), "other", 1).seal(to_b, b"x"), Refusal::Cluster);
-        check(&seal(node("a", 1), "c", 2).seal(to_b, b"x"), Refusal::Key);
-        check(&seal(node("a", 1), "c", 1).seal(node("b", 3).boot, b"x"), Refusal::Receiver);
-        check(&[0; PACKET_LEN_MAX + 1], Refusal::Oversized);
-        check(&[], Refusal::Header);
-        check(&[VERSION; 20], Refusal::Header);
-    }
-
-    #[test]
-    fn every_damaged_byte_and_every_truncation_is_refused() {
-        let (mut a, mut b) = (seal(node("a", 1), "c", 1), seal(node("b", 2), "c", 1));
-        let packet = a.seal(node("b", 2).boot, b"hello");
-        for at in 0..packet.len() {
-            let mut damaged = packet.clone();
-            damaged[at] ^= 1;
-            assert!(open(&mut b, &damaged).is_err(), "byte {at}");
-            assert!(open(&mut b, &packet[..at]).is_err(), "cut at {at}");
-        }
-        assert_eq!(open(&mut b, &packet), Ok(b"hello".to_vec()), "the window did not move");
-    }
-
-    #[test]
-    fn secrets_change_without_a_stop() {
-        let both = |first, second| {
-            Keyring::new("c", secret(first)).with(secret(second)).expect("two of four")
-        };
-        let (mut a, mut b) = (seal(node("a", 1), "c", 1), seal(node("b", 2), "c", 1));
-        let exchange = |a: &mut Seal, b: &mut Seal| {
-            let there = a.seal(node("b", 2).boot, b"there");
-            assert_eq!(open(b, &there), Ok(b"there".to_vec()));
-            let back = b.seal(node("a", 1).boot, b"back");
-            assert_eq!(open(a, &back), Ok(b"back".to_vec()));
-        };
-        exchange(&mut a, &mut b);
-        let steps = [both(1, 2), both(2, 1), Keyring::new("c", secret(2))];
-        for step in steps {
-            a.set_keyring(step.clone());
-            exchange(&mut a, &mut b);
-            b.set_keyring(step);
-            exchange(&mut a, &mut b);
-        }
-        let old = seal(node("z", 1), "c", 1).seal(node("b", 2).boot, b"x");
-        assert_eq!(open(&mut b, &old), Err(Refusal::Key));
-    }
-
-    #[test]
-    fn a_keyring_has_at_most_four_keys() {
-        let four = (2..=4).try_fold(Keyring::new("c", secret(1)), |k, byte| k.with(secret(byte)));
-        let four = four.expect("four keys");
-        assert!(four.clone().with(secret(4)).is_ok(), "it is there already");
-        assert!(four.with(secret(5)).is_err());
-    }
-}
+mod tests;

@@ -33,9 +33,14 @@ impl Pull {
 }
 
 impl Swim {
-    /// Fetches the table of a member.
+    /// Fetches the table of a member, at most once per probe interval for all reasons: while news
+    /// travels tables differ anyhow, and a newcomer is about to get one.
     pub(super) fn start_sync(&mut self, now: Instant, sender: &Sender) {
-        self.start_pull(now, sender, Purpose::Sync);
+        let is_joining = self.pulls.values().any(|pull| pull.purpose != Purpose::Sync);
+        if now >= self.sync_rest && !is_joining {
+            self.sync_rest = now + self.config.probe_interval;
+            self.start_pull(now, sender, Purpose::Sync);
+        }
     }
 
     pub(super) fn start_pull(&mut self, now: Instant, sender: &Sender, purpose: Purpose) {
@@ -170,11 +175,8 @@ impl Swim {
     /// the other does the same by the hash in its answer.
     pub(super) fn compare(&mut self, now: Instant, sender: &Sender, digest: u64) {
         if digest != self.table.digest()
-            && now >= self.sync_rest
             && self.table.member(&sender.id).is_some_and(crate::Member::is_live)
         {
-            // While news travels tables differ anyhow: once per interval is enough.
-            self.sync_rest = now + self.config.probe_interval;
             self.start_sync(now, sender);
         }
     }

@@ -84,7 +84,8 @@ pub(crate) fn state(world: &Group, at: u16, of: &NodeId) -> Option<State> {
 /// Whether each of these nodes holds exactly all of them to be alive.
 pub(crate) fn agree(world: &Group, nodes: impl IntoIterator<Item = u16>) -> bool {
     let nodes: Vec<u16> = nodes.into_iter().collect();
-    let expected: Vec<NodeId> = nodes.iter().map(|idx| id(world, *idx)).collect();
+    let mut expected: Vec<NodeId> = nodes.iter().map(|idx| id(world, *idx)).collect();
+    expected.sort();
     nodes.iter().all(|idx| {
         let members = world.host(addr(*idx)).machine.members();
         let live = members.filter(|member| member.is_live());
