@@ -36,9 +36,9 @@ pub(crate) struct Feed {
     on_way: VecDeque<(u64, usize)>,
     len_on_way: usize,
     transfer: Option<Transfer>,
-    /// The position at the peer's last compare: if it has not moved by the next one, what was
-    /// sent has been lost.
-    compared: Option<u64>,
+    /// The position and the pieces at the peer's last compare: if neither has moved by the next
+    /// one, what was sent has been lost.
+    compared: Option<(u64, u32)>,
 }
 
 impl Feed {
@@ -67,14 +67,13 @@ impl Feed {
     /// The peer compared, and holds `position`. Begins anew from there where nothing that was
     /// sent has arrived since its last compare.
     pub(crate) fn compare(&mut self, position: u64) {
-        if self.transfer.is_some() {
-            return;
-        }
         self.acknowledge(position);
-        if position < self.sent && self.compared == Some(position) {
+        let got = self.transfer.as_ref().map_or(0, |transfer| transfer.got);
+        let is_waiting = position < self.sent || self.transfer.is_some();
+        if is_waiting && self.compared == Some((position, got)) {
             *self = Self::new(position);
         }
-        self.compared = Some(position);
+        self.compared = Some((position, got));
     }
 
     /// The peer has taken in pieces of a snapshot.

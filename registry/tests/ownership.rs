@@ -31,6 +31,21 @@ fn a_crash_and_a_reboot_lose_no_name() {
     }
 }
 
+/// R1: a newer boot proves the old one dead, whatever is said of the old one later.
+#[test]
+fn an_older_life_does_not_come_back() {
+    let mut c = Cluster::new(2, 12);
+    c.start(1, "room", 1);
+    c.run(1);
+    let old = c.id(1);
+    c.crash(1);
+    c.boot(1);
+    c.up(1);
+    c.run(1);
+    c.with(2, |node, now| node.registry.node_up(now, old));
+    assert_eq!(c.see(2, "room"), Seen::Orphan(1));
+}
+
 /// R1: a name whose last facts reached one peer only is lost (3 steps).
 #[test]
 fn the_last_facts_of_a_dead_node_reach_all_through_the_one_that_has_them() {
