@@ -1,4 +1,5 @@
 use super::*;
+use crate::Metadata;
 use swarm_base::{Boot, Rng};
 
 fn node(name: &str, millis: u64) -> NodeId {
