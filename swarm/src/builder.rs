@@ -406,7 +406,7 @@ impl Plan {
             me.clone(),
             address,
             metadata,
-            self.config.swim.clone(),
+            self.config.swim,
             Keyring::new(self.cluster.clone(), self.secret.clone()),
             Box::new(RingCipher::new()),
             rng.fork(),

@@ -40,6 +40,10 @@ pub(crate) struct Core {
     inputs: mpsc::Sender<Input>,
     /// Who waits for a process that it has spawned, by ticket.
     spawning: Mutex<BTreeMap<u64, oneshot::Sender<Result<Pid, ExitReason>>>>,
+    /// Frames of the message streams that could not be read.
+    pub malformed: AtomicU64,
+    /// Messages without a caller that found no process.
+    pub lost: AtomicU64,
     /// The last handle is gone.
     pub abandoned: Notify,
     /// Numbers for questions and for spawned processes.
@@ -76,6 +80,8 @@ impl Core {
             members: Mutex::new(Arc::new([])),
             inputs,
             spawning: Mutex::default(),
+            malformed: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
             abandoned: Notify::new(),
             next: AtomicU64::new(1),
         }

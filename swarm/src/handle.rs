@@ -5,8 +5,8 @@ use crate::core::Core;
 use crate::driver::{Input, Readiness};
 use crate::event::Events;
 use crate::ops::{
-    Call, Cast, Change, Drain, Leave, Membership, MultiCall, MultiCallDetailed, Pick, Publish,
-    Register, RegisterPid, SendOne, Spawn, StopNamed, TIMEOUT, Unregister, WhereisAtOwner,
+    Addressee, Call, Cast, Change, Drain, Leave, Membership, MultiCall, MultiCallDetailed, Pick,
+    Publish, Register, RegisterPid, SendOne, Spawn, StopNamed, TIMEOUT, Unregister, WhereisAtOwner,
     WhereisOrRegister,
 };
 use crate::reference::{Address, Ref, Target};
@@ -212,8 +212,8 @@ impl Swarm {
     /// # Cancel safety
     ///
     /// Dropped, the call is forgotten; a message that was sent is handled nevertheless.
-    pub fn call<N: ToName, M: Message>(&self, name: N, message: M) -> Call<'_, ByName<N>, M> {
-        Call::new(self, ByName(name), message)
+    pub fn call<M: Message>(&self, name: impl ToName, message: M) -> Call<'_, M> {
+        Call::new(self, Addressee::name(&name), message)
     }
 
     /// Sends a message to whoever has the name, and does not wait for it to be handled. At most
@@ -222,8 +222,8 @@ impl Swarm {
     /// # Errors
     ///
     /// [`CastError`](crate::CastError): it was not sent.
-    pub fn cast<N: ToName, M: Message>(&self, name: N, message: M) -> Cast<'_, ByName<N>, M> {
-        Cast::new(self, ByName(name), message)
+    pub fn cast<M: Message>(&self, name: impl ToName, message: M) -> Cast<'_, M> {
+        Cast::new(self, Addressee::name(&name), message)
     }
 
     /// Sends a message to a process, as [`cast`](Self::cast) does to a name.
@@ -231,8 +231,8 @@ impl Swarm {
     /// # Errors
     ///
     /// [`CastError`](crate::CastError): it was not sent.
-    pub fn send<M: Message>(&self, pid: Pid, message: M) -> Cast<'_, ByPid, M> {
-        Cast::new(self, ByPid(pid), message)
+    pub fn send<M: Message>(&self, pid: Pid, message: M) -> Cast<'_, M> {
+        Cast::new(self, Addressee::Pid(pid), message)
     }
 
     /// Lets a process join a group, where it stays through moves and restarts. Twice is once.
@@ -475,11 +475,3 @@ impl fmt::Debug for Swarm {
         write!(f, "Swarm({:?})", self.core.me)
     }
 }
-
-/// Addresses whoever has a name.
-#[derive(Clone, Debug)]
-pub struct ByName<N>(pub(crate) N);
-
-/// Addresses a process.
-#[derive(Clone, Copy, Debug)]
-pub struct ByPid(pub(crate) Pid);

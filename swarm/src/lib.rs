@@ -45,7 +45,7 @@ mod event;
 pub use event::{Event, Events};
 
 mod handle;
-pub use handle::{ByName, ByPid, Swarm};
+pub use handle::Swarm;
 
 mod hub;
 

@@ -1,6 +1,6 @@
 //! Typed handles to workers.
 
-use crate::ops::{Call, Cast, Change, Membership, StopNamed, TIMEOUT};
+use crate::ops::{Addressee, Call, Cast, Change, Membership, StopNamed, TIMEOUT};
 use crate::traffic::Whom;
 use crate::worker::Label;
 use crate::{CastError, Handle, Has, Message, Monitor, Name, Pid, Stop, Swarm, ToName, Worker};
@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 
 /// Who is addressed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Target {
+pub(crate) enum Target {
     /// Whoever has the name.
     #[serde(rename = "n")]
     Name(Name),
@@ -86,12 +86,12 @@ impl<W: Worker> Ref<W> {
     /// # Cancel safety
     ///
     /// Dropped, the call is forgotten; a message that was sent is handled nevertheless.
-    pub fn call<M: Message, I>(&self, message: M) -> Call<'_, &Target, M>
+    pub fn call<M: Message, I>(&self, message: M) -> Call<'_, M>
     where
         W: Handle<M>,
         W::Accepts: Has<M, I>,
     {
-        Call::new(&self.swarm, &self.target, message)
+        Call::new(&self.swarm, Addressee::Target(&self.target), message)
     }
 
     /// Sends a message and does not wait for it to be handled; waits for room where there is none.
@@ -99,12 +99,12 @@ impl<W: Worker> Ref<W> {
     /// # Errors
     ///
     /// [`CastError`]: it was not sent.
-    pub fn cast<M: Message, I>(&self, message: M) -> Cast<'_, &Target, M>
+    pub fn cast<M: Message, I>(&self, message: M) -> Cast<'_, M>
     where
         W: Handle<M>,
         W::Accepts: Has<M, I>,
     {
-        Cast::new(&self.swarm, &self.target, message)
+        Cast::new(&self.swarm, Addressee::Target(&self.target), message)
     }
 
     /// Sends a message if there is room for it now.

@@ -4,6 +4,7 @@ use crate::Member;
 use crate::core::Core;
 use crate::node::Node;
 use serde::Serialize;
+use std::sync::atomic::Ordering;
 use swarm_base::NodeId;
 
 /// The state of a node at one moment.
@@ -28,6 +29,12 @@ pub struct Snapshot {
     pub moves: usize,
     /// The questions under way in it, and how many there may be.
     pub questions: (usize, usize),
+    /// Gossip packets that were refused: garbage, replays, other clusters, wrong keys.
+    pub refused_packets: u64,
+    /// Frames of other nodes that could not be read.
+    pub malformed_frames: u64,
+    /// Messages without a caller that found no process.
+    pub lost_messages: u64,
     /// Its own log's position.
     pub position: u64,
     /// How far it has read each other node's log.
@@ -48,6 +55,9 @@ pub(crate) fn of(node: &Node, core: &Core) -> Snapshot {
         calls: core.processes.calls().len(),
         moves: node.moves(),
         questions: node.open_asks(),
+        refused_packets: node.swim().counters().refused.total(),
+        malformed_frames: node.malformed() + core.malformed.load(Ordering::Relaxed),
+        lost_messages: core.lost.load(Ordering::Relaxed),
         position: registry.position(node.id()),
         logs: logs.map(|member| (member.id.clone(), registry.position(&member.id))).collect(),
         members: members.to_vec(),

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use swarm_base::{Machine, Output, Pid};
+use swarm_base::{Machine, Output};
 use swarm_link::quic::{Endpoint, Lane, Notice as LinkNotice};
 use swarm_process::Notice as ProcessNotice;
 use tokio::net::UdpSocket;

@@ -148,6 +148,11 @@ impl Node {
         &self.registry
     }
 
+    /// Control frames that could not be read.
+    pub(crate) const fn malformed(&self) -> u64 {
+        self.malformed
+    }
+
     pub(crate) const fn placing(&self) -> &Placing {
         &self.placing
     }

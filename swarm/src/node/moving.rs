@@ -137,7 +137,7 @@ impl Node {
                     self.tell(Public::MoveBegun { name: name.clone() });
                     self.command(Command::Freeze { freeze: Freeze::Move(id, name), pid });
                 }
-                None => self.moves.exited(now, id),
+                None => drop(self.moves.exited(now, id)),
             },
             MoveEvent::LogMoving { id, name, to } => {
                 if let Some(claim) = self.registry.own(&name).cloned()
@@ -154,7 +154,7 @@ impl Node {
                     Some(At::Moving { pid, to, .. }) => {
                         self.command(Command::Take { id, pid, name, to });
                     }
-                    _ => self.moves.exited(now, id),
+                    _ => drop(self.moves.exited(now, id)),
                 }
             }
             MoveEvent::Moved { id, name, to, token, .. } => {

@@ -92,13 +92,6 @@ impl Placing {
         }
     }
 
-    /// The nodes that would run `name`, in order, at most `n`.
-    pub(crate) fn owners(&self, kind: &str, name: &Name, n: usize) -> Vec<NodeName> {
-        let Some(ring) = self.rings.get(kind) else { return Vec::new() };
-        contain(|| ring.owners(name.as_bytes(), n).into_iter().cloned().collect())
-            .unwrap_or_default()
-    }
-
     /// What all nodes must agree on before one of them acts as an owner: a hash of every live
     /// member, its life, its weight, its kinds and whether it is ready.
     pub(crate) fn hash(&self) -> u64 {
@@ -125,11 +118,6 @@ impl Placing {
     /// The live node with this life.
     pub(crate) fn member(&self, node: &NodeId) -> Option<&NodeMeta> {
         self.members.get(&node.name).filter(|(known, _)| known == node).map(|(_, meta)| meta)
-    }
-
-    /// Whether some node may run `kind`.
-    pub(crate) fn is_served(&self, kind: &str) -> bool {
-        self.members.iter().any(|(name, (_, meta))| self.kinds_of(name, meta).contains(kind))
     }
 
     /// The kinds in whose rings a node is.
@@ -212,6 +200,5 @@ mod tests {
         placing.update(&node("a", 1), meta(true));
         let name = Name::new("x").expect("a name");
         assert_eq!(placing.owner("device", &name), Owner::Nobody);
-        assert!(placing.owners("device", &name, 2).is_empty());
     }
 }

@@ -34,12 +34,10 @@ impl Node {
 
     pub(super) fn on_answer(&mut self, now: Instant, answer: Answer) {
         let key = (self.me.boot, answer.id);
-        match self.asks.get(&key).map(|open| &open.place) {
-            // An answer to a question that was asked again elsewhere is as good.
-            Some(Place::Sent(_) | Place::Parked(_)) => {
-                self.answer(now, &key, answer.outcome, answer.at);
-            }
-            _ => (),
+        let place = self.asks.get(&key).map(|open| &open.place);
+        // An answer to a question that was asked again elsewhere is as good.
+        if matches!(place, Some(Place::Sent(_) | Place::Parked(_))) {
+            self.answer(now, &key, answer.outcome, answer.at);
         }
     }
 

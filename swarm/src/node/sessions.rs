@@ -36,13 +36,6 @@ impl Node {
         self.touch(now);
     }
 
-    /// Something came over the session of a node: a sign of life.
-    pub(crate) fn heard(&mut self, now: Instant, node: &NodeId) {
-        self.swim.hint_alive(now, node);
-        self.settle_peers(now);
-        self.touch(now);
-    }
-
     pub(super) fn on_member(&mut self, now: Instant, event: Swim) {
         match event {
             Swim::Joined(member) => {

@@ -1,60 +1,49 @@
 //! Messages: to one, to a group.
 
 use super::{Pending, TIMEOUT};
-use crate::handle::{ByName, ByPid};
 use crate::reference::Target;
 use crate::traffic::Whom;
 use crate::{CallError, CastError, Message, Pid, Swarm, ToName};
 use std::time::Duration;
 use swarm_base::{Name, NameError};
 
-/// What a message can be addressed to: a name, a pid, a handle. Sealed.
-pub trait Addressed: sealed::Sealed + Send {}
-
-impl<T: sealed::Sealed + Send> Addressed for T {}
-
-pub(crate) mod sealed {
-    use crate::traffic::Whom;
-
-    /// Whom a message goes to.
-    pub trait Sealed {
-        #[expect(private_interfaces, reason = "sealed: only this crate names it")]
-        fn whom(&self) -> Whom<'_>;
-    }
+/// Whom a message goes to.
+#[derive(Debug)]
+pub(crate) enum Addressee<'a> {
+    /// Whoever has the name of these bytes.
+    Name(Box<[u8]>),
+    /// Whoever a handle is for.
+    Target(&'a Target),
+    /// A process.
+    Pid(Pid),
 }
 
-impl<N: ToName> sealed::Sealed for ByName<N> {
-    #[expect(private_interfaces, reason = "sealed: only this crate names it")]
-    fn whom(&self) -> Whom<'_> {
-        Whom::Name(self.0.name_bytes())
+impl Addressee<'_> {
+    pub(crate) fn name(name: &impl ToName) -> Self {
+        Self::Name(name.name_bytes().into())
     }
-}
 
-impl sealed::Sealed for ByPid {
-    #[expect(private_interfaces, reason = "sealed: only this crate names it")]
     fn whom(&self) -> Whom<'_> {
-        Whom::Pid(self.0)
-    }
-}
-
-impl sealed::Sealed for &Target {
-    fn whom(&self) -> Whom<'_> {
-        (**self).whom()
+        match self {
+            Self::Name(name) => Whom::Name(name),
+            Self::Target(target) => target.whom(),
+            Self::Pid(pid) => Whom::Pid(*pid),
+        }
     }
 }
 
 /// A call; made by [`Swarm::call`] and [`Ref::call`](crate::Ref::call).
 #[must_use = "it does nothing unless it is awaited"]
 #[derive(Debug)]
-pub struct Call<'a, T, M> {
+pub struct Call<'a, M> {
     swarm: &'a Swarm,
-    target: T,
+    target: Addressee<'a>,
     message: M,
     timeout: Duration,
 }
 
-impl<'a, T, M> Call<'a, T, M> {
-    pub(crate) const fn new(swarm: &'a Swarm, target: T, message: M) -> Self {
+impl<'a, M> Call<'a, M> {
+    pub(crate) const fn new(swarm: &'a Swarm, target: Addressee<'a>, message: M) -> Self {
         Self { swarm, target, message, timeout: TIMEOUT }
     }
 
@@ -66,7 +55,7 @@ impl<'a, T, M> Call<'a, T, M> {
     }
 }
 
-impl<'a, T: Addressed + 'a, M: Message> IntoFuture for Call<'a, T, M> {
+impl<'a, M: Message> IntoFuture for Call<'a, M> {
     type Output = Result<M::Reply, CallError>;
     type IntoFuture = Pending<'a, Self::Output>;
 
@@ -82,15 +71,15 @@ impl<'a, T: Addressed + 'a, M: Message> IntoFuture for Call<'a, T, M> {
 /// [`Ref::cast`](crate::Ref::cast).
 #[must_use = "it does nothing unless it is awaited"]
 #[derive(Debug)]
-pub struct Cast<'a, T, M> {
+pub struct Cast<'a, M> {
     swarm: &'a Swarm,
-    target: T,
+    target: Addressee<'a>,
     message: M,
     timeout: Duration,
 }
 
-impl<'a, T, M> Cast<'a, T, M> {
-    pub(crate) const fn new(swarm: &'a Swarm, target: T, message: M) -> Self {
+impl<'a, M> Cast<'a, M> {
+    pub(crate) const fn new(swarm: &'a Swarm, target: Addressee<'a>, message: M) -> Self {
         Self { swarm, target, message, timeout: TIMEOUT }
     }
 
@@ -101,7 +90,7 @@ impl<'a, T, M> Cast<'a, T, M> {
     }
 }
 
-impl<'a, T: Addressed + 'a, M: Message> IntoFuture for Cast<'a, T, M> {
+impl<'a, M: Message> IntoFuture for Cast<'a, M> {
     type Output = Result<(), CastError>;
     type IntoFuture = Pending<'a, Self::Output>;
 

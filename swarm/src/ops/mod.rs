@@ -2,7 +2,8 @@
 //! deadline can be put between the two.
 
 mod call;
-pub use call::{Addressed, Call, Cast, MultiCall, MultiCallDetailed, Pick, Publish, SendOne};
+pub(crate) use call::Addressee;
+pub use call::{Call, Cast, MultiCall, MultiCallDetailed, Pick, Publish, SendOne};
 
 mod group;
 pub(crate) use group::Change;

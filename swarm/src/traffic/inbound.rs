@@ -5,7 +5,7 @@ use super::outbound::deadline_of;
 use super::{Call, Frame, Mail, encode_mail};
 use crate::core::Core;
 use bytes::Bytes;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use swarm_base::codec::{self, Limits};
 use swarm_base::{Boot, Name, Pid, Session};
@@ -18,10 +18,6 @@ use swarm_process::{
 pub(crate) struct Inbound {
     /// Weak: connections do not keep a node alive.
     core: Weak<Core>,
-    /// Frames that could not be read.
-    malformed: AtomicU64,
-    /// Messages without a caller that found no process.
-    lost: AtomicU64,
 }
 
 /// What a receiver does with one frame's failures and reasons.
@@ -36,12 +32,7 @@ enum Spot {
 
 impl Inbound {
     pub(crate) fn new(core: &Weak<Core>) -> Self {
-        Self { core: core.clone(), malformed: AtomicU64::new(0), lost: AtomicU64::new(0) }
-    }
-
-    /// Frames that could not be read, and messages without a caller that found no process.
-    pub(crate) fn counts(&self) -> (u64, u64) {
-        (self.malformed.load(Ordering::Relaxed), self.lost.load(Ordering::Relaxed))
+        Self { core: core.clone() }
     }
 
     fn mail(&self, core: &Arc<Core>, from: Session, mail: Mail) -> Pace {
@@ -54,7 +45,7 @@ impl Inbound {
                 self.pass_on(&route, to, &mail, reply)
             }
             Spot::There(..) | Spot::Nowhere => {
-                self.nowhere(reply);
+                nowhere(core, reply);
                 Pace::Go
             }
         }
@@ -72,7 +63,7 @@ impl Inbound {
         reply: Option<ReplyTo>,
     ) -> Pace {
         let Ok(message) = std::str::from_utf8(&message) else {
-            self.malformed.fetch_add(1, Ordering::Relaxed);
+            core.malformed.fetch_add(1, Ordering::Relaxed);
             return Pace::Go;
         };
         let payload = Payload::wire(message, body);
@@ -99,7 +90,7 @@ impl Inbound {
                 }))
             }
             Pressure::Closed(mail) => {
-                self.nowhere(mail.reply);
+                nowhere(core, mail.reply);
                 Pace::Go
             }
         }
@@ -124,13 +115,6 @@ impl Inbound {
         Pace::Wait(Box::pin(async move {
             let _ = outbox.send(write).await;
         }))
-    }
-
-    fn nowhere(&self, reply: Option<ReplyTo>) {
-        match reply {
-            Some(reply) => reply.fail(CallFailure::NoProcess),
-            None => drop(self.lost.fetch_add(1, Ordering::Relaxed)),
-        }
     }
 
     fn many(&self, core: &Arc<Core>, from: Session, many: Many) -> Pace {
@@ -173,7 +157,7 @@ impl Inbox for Inbound {
     fn deliver(&self, from: Session, frame: Bytes) -> Pace {
         let Some(core) = self.core.upgrade() else { return Pace::Go };
         let Some(frame) = Frame::decode(frame) else {
-            self.malformed.fetch_add(1, Ordering::Relaxed);
+            core.malformed.fetch_add(1, Ordering::Relaxed);
             return Pace::Go;
         };
         match frame {
@@ -217,6 +201,14 @@ impl Inbox for Inbound {
             }
         }
         Pace::Go
+    }
+}
+
+/// A message found no process.
+fn nowhere(core: &Core, reply: Option<ReplyTo>) {
+    match reply {
+        Some(reply) => reply.fail(CallFailure::NoProcess),
+        None => drop(core.lost.fetch_add(1, Ordering::Relaxed)),
     }
 }
 

@@ -8,7 +8,7 @@ pub use cx::{Cx, Label};
 
 mod kinds;
 pub use kinds::KindError;
-pub(crate) use kinds::{Kind, Kinds, Start, StartRequest, spawn};
+pub(crate) use kinds::{Kinds, Start, StartRequest, spawn};
 
 mod limits;
 pub(crate) use limits::MESSAGE;
