@@ -230,10 +230,31 @@ fn a_call_off_works_until_the_target_is_ready() {
     let id = source.offered("n", "t");
     source.hears("t", MoveMessage::Ready { id });
     assert_eq!(source.cancel("n"), Cancelled::Committed);
-    source.moves.exited(at(0), id);
     assert_eq!(source.said(), [Said::Stop], "its end is what was asked for");
     source.moves.stopped(at(0), id, token(2), vec![]);
     assert_eq!(source.cancel("n"), Cancelled::Committed);
+}
+
+#[test]
+fn a_process_that_dies_before_the_commit_is_its_supervisors_business() {
+    let mut source = Node::new("s");
+    let ended = Said::Ended(MoveOutcome::Aborted(AbortReason::Exited));
+    let freezing = source.begin("n", "t").expect("begins");
+    source.said();
+    source.moves.exited(at(0), freezing);
+    assert_eq!(source.said(), std::slice::from_ref(&ended));
+    let stopping = source.offered("n", "t");
+    source.hears("t", MoveMessage::Ready { id: stopping });
+    source.said();
+    assert_eq!(source.moves.cancel(at(0), &name("n"), AbortReason::Exited), Cancelled::Aborted);
+    assert_eq!(source.said(), [Said::Send(MoveMessage::Abort { id: stopping }), ended]);
+    source.moves.stopped(at(0), stopping, token(2), vec![]);
+    assert_eq!(source.said(), [], "too late");
+    let committed = source.committed("n", "t");
+    assert_eq!(source.moves.cancel(at(0), &name("n"), AbortReason::Exited), Cancelled::Committed);
+    source.moves.exited(at(0), committed);
+    source.moves.exited(at(0), freezing);
+    assert_eq!(source.said(), [], "too late");
 }
 
 #[test]
@@ -324,7 +345,10 @@ fn a_standby_that_is_built_after_its_sources_death_waits_too() {
         target.moves.of(&name("n")),
         Some(Role::Target { phase: TargetPhase::Orphaned, .. })
     ));
-    assert_eq!(target.moves.poll_timeout(), None, "no timer decides");
+    target.moves.handle_timeout(at(1999));
+    assert_eq!(target.said(), [], "no timer decides");
+    target.moves.handle_timeout(at(2000));
+    assert_eq!(target.said(), [Said::SourceDied], "but it is asked again");
 }
 
 #[test]

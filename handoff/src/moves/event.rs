@@ -39,8 +39,8 @@ pub enum MoveEvent {
         why: MoveOutcome,
     },
     /// Source: end the frozen process without `begin_handoff` again, and take its buffered mail.
-    /// Answer [`stopped`](crate::Moves::stopped) once nothing of it runs, also where it died
-    /// meanwhile.
+    /// Answer [`stopped`](crate::Moves::stopped) once nothing of it runs, or
+    /// [`exited`](crate::Moves::exited) where it died meanwhile by itself.
     Stop {
         /// Which move.
         id: MoveId,
@@ -109,7 +109,8 @@ pub enum MoveEvent {
     /// Target: a standby is ready, and its source died without a commit that arrived. Once the
     /// ring is agreed: if the source's log ends in this move and nobody claims the name above it,
     /// answer [`promote_orphan`](crate::Moves::promote_orphan), else
-    /// [`discard`](crate::Moves::discard). Nothing else ends the wait.
+    /// [`discard`](crate::Moves::discard). Asked again every [`retry`](crate::Config::retry)
+    /// until then.
     SourceDied {
         /// Which move.
         id: MoveId,
@@ -309,7 +310,7 @@ impl Busy {
 pub enum Cancelled {
     /// The name was not leaving this node.
     NotMoving,
-    /// It stays; a [`MoveEvent::Thaw`] follows.
+    /// The move is off. A [`MoveEvent::Thaw`] follows where the process lives.
     Aborted,
     /// The old process is ended or about to be: the target answers for the name from now on. If
     /// it dies first, [`MoveEvent::Resume`] comes.

@@ -104,6 +104,12 @@ impl Moves {
     pub fn cancel(&mut self, now: Instant, name: &Name, why: AbortReason) -> Cancelled {
         let Some(id) = self.source.names.get(name).copied() else { return Cancelled::NotMoving };
         match self.source.moves[&id].phase {
+            Phase::Freezing { .. } | Phase::Offered { .. } | Phase::Stopping { .. }
+                if why == AbortReason::Exited =>
+            {
+                self.exited(now, id);
+                Cancelled::Aborted
+            }
             Phase::Freezing { .. } | Phase::Offered { .. } => {
                 self.thaw(now, id, MoveOutcome::Aborted(why));
                 Cancelled::Aborted
@@ -112,12 +118,12 @@ impl Moves {
         }
     }
 
-    /// The process ended by itself. Before [`MoveEvent::Stop`] this ends the move; afterwards it
-    /// does nothing, since the snapshot is there: answer [`stopped`](Self::stopped).
+    /// The process ended by itself, not as [`MoveEvent::Stop`] asked for: whoever supervises it
+    /// decides about it, and the move is over without a thaw. Once
+    /// [`stopped`](Self::stopped) has been called it comes too late and does nothing.
     pub fn exited(&mut self, now: Instant, id: MoveId) {
-        let Some(leaving) = self.source.moves.get(&id) else { return };
-        if matches!(leaving.phase, Phase::Freezing { .. } | Phase::Offered { .. }) {
-            self.source.backoff.forget_name(&leaving.name.clone());
+        let leaving = self.source.moves.get(&id);
+        if leaving.is_some_and(|leaving| !matches!(leaving.phase, Phase::Committed { .. })) {
             self.abort(id);
             self.end(now, id, MoveOutcome::Aborted(AbortReason::Exited));
         }
@@ -345,7 +351,7 @@ impl Moves {
     /// Tells the target that the move is off. Where that is lost, the target asks.
     fn abort(&mut self, id: MoveId) {
         let Some(leaving) = self.source.moves.get(&id) else { return };
-        if matches!(leaving.phase, Phase::Offered { .. }) {
+        if matches!(leaving.phase, Phase::Offered { .. } | Phase::Stopping { .. }) {
             let to = leaving.to.clone();
             self.send(&to, MoveMessage::Abort { id });
         }
@@ -416,6 +422,8 @@ impl Moves {
                 let bounds = (config.backoff_min, config.backoff_max);
                 backoff.failed(now, name.clone(), to, bounds, spread);
             }
+            // It starts again with whatever made it fail or ignore gone.
+            MoveOutcome::Aborted(AbortReason::Exited) => backoff.forget_name(name),
             MoveOutcome::Resumed(ResumeReason::TargetDied) | MoveOutcome::Aborted(_) => (),
         }
     }

@@ -57,6 +57,7 @@ impl Moves {
             }
             Ok(()) => {
                 standby.phase = TargetPhase::Orphaned;
+                standby.retry = now + self.config.retry;
                 self.emit(MoveEvent::SourceDied { id, name });
             }
             Err(why) => {
@@ -329,6 +330,7 @@ impl Moves {
                 standby.source = Fate::Dead;
                 if standby.phase == TargetPhase::Ready {
                     standby.phase = TargetPhase::Orphaned;
+                    standby.retry = now + self.config.retry;
                     orphans.push((*id, standby.name.clone()));
                 }
             }
@@ -340,7 +342,7 @@ impl Moves {
 
     pub(super) fn target_timeout(&mut self, now: Instant) {
         self.target.latest = now;
-        let (mut messages, mut silent) = (Vec::new(), Vec::new());
+        let (mut messages, mut silent, mut orphans) = (Vec::new(), Vec::new(), Vec::new());
         for (id, standby) in &mut self.target.standbys {
             if standby.asks() && standby.ask <= now {
                 standby.ask = now + self.config.standby_ttl;
@@ -350,10 +352,19 @@ impl Moves {
                     continue;
                 }
             }
-            if standby.phase == TargetPhase::Ready && standby.retry <= now {
+            if standby.retry <= now {
                 standby.retry = now + self.config.retry;
-                messages.push((standby.from.clone(), MoveMessage::Ready { id: *id }));
+                match standby.phase {
+                    TargetPhase::Ready => {
+                        messages.push((standby.from.clone(), MoveMessage::Ready { id: *id }));
+                    }
+                    TargetPhase::Orphaned => orphans.push((*id, standby.name.clone())),
+                    TargetPhase::Building | TargetPhase::Promoting { .. } => (),
+                }
             }
+        }
+        for (id, name) in orphans {
+            self.emit(MoveEvent::SourceDied { id, name });
         }
         for (to, message) in messages {
             self.send(&to, message);
@@ -459,6 +470,7 @@ impl Standby {
     fn timeout(&self) -> Option<Instant> {
         match self.phase {
             TargetPhase::Ready => Some(self.ask.min(self.retry)),
+            TargetPhase::Orphaned => Some(self.retry),
             _ if self.asks() => Some(self.ask),
             _ => None,
         }
