@@ -1,5 +1,6 @@
 //! The registry as a machine: every node's log, replicated to every node.
 
+use crate::claim::KIND_LEN_MAX;
 use crate::config::{Checked, Config};
 use crate::history::Bounds;
 use crate::log::{Log, LogId, OWN, Standing};
@@ -66,12 +67,20 @@ impl Registry {
     /// Groups of a claim beyond [`CLAIM_GROUPS_MAX`](crate::CLAIM_GROUPS_MAX) are cut off. An
     /// [`Exited`](Fact::Exited) also ends the claims by pid of the process, and turns running
     /// claims with a spec to [`Waiting`](At::Waiting), in the same batch.
+    ///
+    /// # Panics
+    ///
+    /// If the kind of a claim is longer than [`KIND_LEN_MAX`](crate::KIND_LEN_MAX).
     pub fn append(&mut self, now: Instant, fact: Fact) -> u64 {
         self.append_all(now, [fact])
     }
 
     /// Appends facts that every node applies together. More than 4,096 of them, or than 1 MiB,
     /// are split. Returns the position of the last one.
+    ///
+    /// # Panics
+    ///
+    /// As [`append`](Self::append).
     pub fn append_all(&mut self, now: Instant, facts: impl IntoIterator<Item = Fact>) -> u64 {
         let _ = now;
         let mut batch = Vec::new();
@@ -190,7 +199,11 @@ impl Registry {
     /// Adds to `batch` the facts that `fact` comes to.
     fn prepare(&self, mut fact: Fact, batch: &mut Vec<Fact>) {
         match &mut fact {
-            Fact::Named(claim) => trim(&mut claim.groups),
+            Fact::Named(claim) => {
+                let fits = claim.spec.as_ref().is_none_or(|spec| spec.kind.len() <= KIND_LEN_MAX);
+                assert!(fits, "kinds are checked where they are registered");
+                trim(&mut claim.groups);
+            }
             Fact::Ended { name, token, why } => {
                 if *why == Why::Stopped && !self.needs_tombstone(name, *token) {
                     *why = Why::Settled;

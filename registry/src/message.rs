@@ -93,6 +93,11 @@ pub enum Message {
     },
 }
 
+impl Message {
+    /// The most bytes that a message takes, encoded: what a receiver's frames must allow for.
+    pub const LEN_MAX: usize = 1024 * 1024;
+}
+
 /// Which logs a [`Message::Compare`] lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Scope {
