@@ -28,7 +28,8 @@ fn no_two_nodes_start_one_name() {
 #[test]
 fn weaker_rules_are_caught() {
     for rule in [Rule::None, Rule::LastHash] {
-        let caught = seeds().find_map(|seed| Some((seed, World::new(seed, rule).run().violation?)));
+        let caught =
+            (0..5_000).find_map(|seed| Some((seed, World::new(seed, rule).run().violation?)));
         let (seed, what) = caught.unwrap_or_else(|| panic!("{rule:?} was not caught"));
         println!("{rule:?}: seed {seed}: {what}");
     }

@@ -21,7 +21,8 @@ fn a_process_runs_once_and_keeps_its_state_whatever_breaks() {
         println!("{what:8} × {fault:22} {times}");
     }
     let missing: Vec<_> = wanted().filter(|key| !struck.contains_key(key)).collect();
-    assert!(missing.is_empty(), "never struck: {missing:?}");
+    let enough = seeds().count() >= 2_000;
+    assert!(missing.is_empty() || !enough, "never struck: {missing:?}");
 }
 
 #[test]
@@ -37,7 +38,7 @@ fn every_broken_variant_is_caught() {
             let violation = run(seed, Some(flaw)).err()?;
             violation.property.starts_with(broken).then_some((seed, violation))
         };
-        let caught = seeds().find_map(violates);
+        let caught = (0..10_000).find_map(violates);
         let (seed, violation) = caught.unwrap_or_else(|| panic!("{flaw:?} was not caught"));
         println!("{flaw:?}: seed {seed}, {}: {}", violation.property, violation.what);
     }
