@@ -9,6 +9,9 @@ use swarm_base::{Instant, NodeId};
 /// The most logs that are held because a peer said that they exist.
 const LOGS_MAX: usize = 4_096;
 
+/// The most logs that a peer may say it holds.
+const HELD_MAX: usize = 4 * LOGS_MAX;
+
 impl Registry {
     /// A session with `node` is up: both sides compare, and facts flow. Its facts count as soon
     /// as [`node_up`](Self::node_up) says that it lives.
@@ -55,10 +58,14 @@ impl Registry {
         }
         self.settling.unearth(&node);
         // In two steps where it is new: names that were given to the node change by that.
-        let id = self.log_id(&node);
-        let id = id
+        let known = self.log_id(&node);
+        let id = known
             .unwrap_or_else(|| self.replica.logs.insert(Log::new(node.clone(), Standing::Unseen)));
         self.replica.set_standing(id, Standing::Live);
+        // Its log was buried while the session stayed: it must send everything again.
+        if known.is_none() && self.peers.contains_key(&node) {
+            self.list_to(&node);
+        }
         for older in self.replica.logs.older(&node) {
             self.close(&older);
         }
@@ -106,7 +113,8 @@ impl Registry {
         scope: Scope,
         marks: Vec<Mark>,
     ) {
-        if marks.len() > MARKS_MAX {
+        let n_held = self.peers.get(from).map_or(0, |peer| peer.held.len().max(peer.listing.len()));
+        if marks.len() > MARKS_MAX || n_held > HELD_MAX {
             return self.reject(Rejection::TooLarge);
         }
         let mut answers = Vec::new();

@@ -87,7 +87,7 @@ impl Registry {
         for fact in facts {
             self.prepare(fact, &mut batch);
         }
-        self.write(&batch);
+        self.write(batch);
         self.replica.logs[OWN].position
     }
 
@@ -246,20 +246,20 @@ impl Registry {
     }
 
     /// Writes facts to the own log as they are.
-    pub(crate) fn write(&mut self, batch: &[Fact]) {
+    pub(crate) fn write(&mut self, batch: Vec<Fact>) {
         if batch.is_empty() {
             return;
         }
         let log = &mut self.replica.logs[OWN];
         let mut sealed = Vec::new();
-        self.writer.write(log.position, &mut log.digest, batch, &mut sealed);
+        self.writer.write(log.position, &mut log.digest, &batch, &mut sealed);
         log.position += batch.len() as u64;
-        let bounds = self.own_bounds();
         for batch in sealed {
+            let bounds = self.own_bounds();
             self.replica.logs[OWN].history.push(batch, bounds);
         }
         for fact in batch {
-            self.replica.apply(OWN, fact.clone());
+            self.replica.apply(OWN, fact);
         }
         self.unsent = true;
     }

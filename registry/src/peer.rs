@@ -65,8 +65,12 @@ impl Feed {
     }
 
     /// The peer compared, and holds `position`. Begins anew from there where nothing that was
-    /// sent has arrived since its last compare.
+    /// sent has arrived since its last compare, and where the peer has let go of what it had: it
+    /// took this node for dead.
     pub(crate) fn compare(&mut self, position: u64) {
+        if position < self.acked {
+            *self = Self::new(position);
+        }
         self.acknowledge(position);
         let got = self.transfer.as_ref().map_or(0, |transfer| transfer.got);
         let is_waiting = position < self.sent || self.transfer.is_some();

@@ -261,7 +261,7 @@ impl Registry {
         });
         let facts: Vec<Fact> =
             still.map(|(name, token)| Fact::Ended { name, token, why: Why::Settled }).collect();
-        self.write(&facts);
+        self.write(facts);
     }
 
     /// Whether a tombstone or a pointer of this node is of no more use here.

@@ -128,6 +128,32 @@ fn a_false_death_hides_claims_until_the_node_is_back() {
     assert_eq!((c.node(2).groups.len(), c.node(2).told.len()), (1, 1));
 }
 
+/// R1 and consequence 4: even where its log had been buried meanwhile, a node that was taken for
+/// dead comes back with all it has, and the conflict is seen by both sides.
+#[test]
+fn a_false_death_that_lasted_ends_in_a_conflict_that_all_see() {
+    let mut c = Cluster::new(3, 13);
+    c.start(1, "room", 1);
+    c.start(1, "hall", 2);
+    c.run(1);
+    for other in [2, 3] {
+        c.dead_at(other, 1);
+    }
+    c.run(1);
+    c.start(2, "room", 1);
+    c.start(2, "hall", 2);
+    c.run(60);
+    assert_eq!(c.registry(3).n_buried(), 1, "n1 is settled");
+    assert_eq!(c.see(1, "room"), held("n2", 2), "the session is still there");
+    c.up(1);
+    c.run_for(Duration::from_millis(500));
+    for n in 1..=3 {
+        assert_eq!(c.registry(n).claims(&called("room")).count(), 2, "n{n}");
+        assert_eq!(c.registry(n).claims(&called("hall")).count(), 2, "n{n}");
+        assert_eq!(c.see(n, "room"), held("n2", 2));
+    }
+}
+
 /// R4: an orphan is settled only by a claim that beats it. When that claim's node dies, and
 /// nobody saw the claim, the orphan counts again. (Marks as plain flags: lost in 19 steps.)
 #[test]
