@@ -3,6 +3,8 @@
 
 mod frame;
 mod inbound;
+mod letter;
+mod many;
 mod outbound;
 mod routes;
 mod watches;

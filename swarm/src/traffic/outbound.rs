@@ -1,20 +1,18 @@
 //! Sending: where a message goes, and what to do until it can go there.
 
-use super::frame::{self, Many};
-use super::{Frame, Route, encode_mail};
+use super::frame;
+use super::letter::{Letter, call_error, cast_error};
+use super::{Route, encode_mail};
 use crate::core::Core;
-use crate::worker::{MESSAGE, Message, payload};
+use crate::worker::{MESSAGE, Message};
 use crate::{CallError, CastError, Stage};
-use bytes::Bytes;
-use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 use swarm_base::codec;
-use swarm_base::{Boot, Instant, Name, Pid};
+use swarm_base::{Instant, Name, Pid};
 use swarm_link::quic::Push;
 use swarm_process::{
-    Answer, Call, CallFailure, ExitReason, Handle, Lookup, Mail, Payload, SendError,
+    Answer, Call, CallFailure, Handle, Lookup, Mail, SendError,
 };
 
 /// To whom a message goes.
@@ -157,97 +155,6 @@ impl Core {
         Err(cast_error::<M>(whom, failure, Duration::ZERO))
     }
 
-    /// Casts `message` to each of `pids`: one frame for each node. Returns to how many.
-    pub(crate) async fn cast_many<M: Message + Clone>(
-        &self,
-        pids: Vec<Pid>,
-        message: M,
-        timeout: Duration,
-    ) -> usize {
-        let (here, there) = self.by_node(pids);
-        let mut sent = 0;
-        if !there.is_empty()
-            && let Ok(body) = codec::encode(&message).map(Bytes::from)
-        {
-            for (boot, pids) in there {
-                let to: Vec<_> = pids.into_iter().map(|pid| (pid, 0)).collect();
-                sent += self.send_many::<M>(boot, None, to, &body, timeout).await;
-            }
-        }
-        for pid in here {
-            let whom = Whom::Pid(pid);
-            let cast = self.cast(whom, message.clone(), timeout);
-            sent += usize::from(cast.await.is_ok());
-        }
-        sent
-    }
-
-    /// Calls each of `pids` at once; the outcomes are in their order.
-    pub(crate) async fn call_many<M: Message + Clone>(
-        &self,
-        pids: Vec<Pid>,
-        message: M,
-        timeout: Duration,
-    ) -> Vec<(Pid, Result<M::Reply, CallError>)> {
-        let deadline = self.clock.now() + timeout;
-        let left_ms = millis(timeout);
-        let (mut waiting, mut frames) = (Vec::with_capacity(pids.len()), BTreeMap::new());
-        for pid in pids {
-            let mut call = self.processes.call::<M::Reply>(deadline);
-            let mut failed = None;
-            if pid.boot == self.me.boot {
-                match self.processes.find(pid) {
-                    Lookup::Here(handle) => {
-                        let mail = Mail::call(payload(message.clone()), call.reply_to(), deadline);
-                        if let Err(error) = handle.try_send(mail) {
-                            failed = Some((handle, error));
-                        }
-                    }
-                    _ => call.reply_to().fail(CallFailure::NoProcess),
-                }
-            } else {
-                let number = call.number(pid.boot);
-                frames.entry(pid.boot).or_insert_with(Vec::new).push((pid, number));
-            }
-            waiting.push((pid, call, failed));
-        }
-        if !frames.is_empty() {
-            match codec::encode(&message).map(Bytes::from) {
-                Ok(body) => {
-                    for (boot, to) in frames {
-                        let origin = Some((self.me.boot, left_ms));
-                        let numbers: Vec<_> = to.iter().map(|(_, number)| *number).collect();
-                        if self.send_many::<M>(boot, origin, to, &body, timeout).await == 0 {
-                            for number in numbers {
-                                let failure = Err(CallFailure::NodeDown);
-                                self.processes.calls().finish(number, failure);
-                            }
-                        }
-                    }
-                }
-                Err(error) => {
-                    let failure = CallFailure::Unencodable { reason: error.reason };
-                    return waiting
-                        .into_iter()
-                        .map(|(pid, ..)| {
-                            (pid, Err(call_error::<M>(Whom::Pid(pid), failure.clone(), timeout)))
-                        })
-                        .collect();
-                }
-            }
-        }
-        let mut outcomes = Vec::with_capacity(waiting.len());
-        for (pid, mut call, failed) in waiting {
-            // A full mailbox is waited for within the deadline, as any call waits for it.
-            if let Some((handle, SendError::Full(mail))) = failed {
-                let _ = call.send_to(&handle, mail.payload).await;
-            }
-            let outcome = (&mut call).await;
-            outcomes.push((pid, outcome_of::<M>(Whom::Pid(pid), outcome, timeout)));
-        }
-        outcomes
-    }
-
     async fn call_there<M: Message>(
         &self,
         call: &mut Call<M::Reply>,
@@ -372,28 +279,6 @@ impl Core {
         }
     }
 
-    async fn send_many<M: Message>(
-        &self,
-        boot: Boot,
-        call: Option<(Boot, u32)>,
-        to: Vec<(Pid, u64)>,
-        body: &Bytes,
-        timeout: Duration,
-    ) -> usize {
-        let Some(route) = self.routes.to(boot) else { return 0 };
-        let count = to.len();
-        let many = Frame::Many(Many {
-            to,
-            call,
-            message: Bytes::from_static(M::NAME.as_bytes()),
-            body: body.clone(),
-        });
-        match tokio::time::timeout(timeout, route.outbox.send(|out| many.encode(out))).await {
-            Ok(Ok(())) => count,
-            _ => 0,
-        }
-    }
-
     fn locate(&self, whom: Whom<'_>) -> Spot {
         match whom {
             Whom::Pid(pid) => self.locate_pid(pid),
@@ -452,18 +337,6 @@ impl Core {
             Whom::Pid(_) => false,
         }
     }
-
-    fn by_node(&self, pids: Vec<Pid>) -> (Vec<Pid>, BTreeMap<Boot, Vec<Pid>>) {
-        let (mut here, mut there) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
-        for pid in pids {
-            if pid.boot == self.me.boot {
-                here.push(pid);
-            } else {
-                there.entry(pid.boot).or_default().push(pid);
-            }
-        }
-        (here, there)
-    }
 }
 
 /// Why a message cannot go just now, or at all.
@@ -471,56 +344,6 @@ enum Stuck {
     Full,
     Moving,
     Failed(CallFailure),
-}
-
-/// A message until it is sent: typed, in a box, or encoded, whatever its last try made of it.
-enum Letter<M> {
-    Typed(M),
-    Boxed(Payload),
-    Sent,
-}
-
-impl<M: Message> Letter<M> {
-    const fn new(message: M) -> Self {
-        Self::Typed(message)
-    }
-
-    /// The message for a mailbox of this node.
-    fn for_here(&mut self) -> Payload {
-        match std::mem::replace(self, Self::Sent) {
-            Self::Typed(message) => payload(message),
-            Self::Boxed(payload) => payload,
-            Self::Sent => {
-                unreachable!("a message that was handed over comes back or is not sent again")
-            }
-        }
-    }
-
-    /// The message for another node.
-    fn for_there(&mut self) -> Result<Bytes, CallFailure> {
-        let unencodable = |reason| CallFailure::Unencodable { reason };
-        match self {
-            Self::Typed(message) => {
-                codec::encode(message).map(Bytes::from).map_err(|e| unencodable(e.reason))
-            }
-            Self::Boxed(payload) => {
-                payload.to_wire().map(|wire| wire.body).map_err(|e| unencodable(e.reason))
-            }
-            Self::Sent => Err(unencodable("was handed over".to_owned())),
-        }
-    }
-
-    fn take_back(&mut self, mail: Mail) {
-        *self = Self::Boxed(mail.payload);
-    }
-
-    fn sent(&mut self) {
-        *self = Self::Sent;
-    }
-
-    const fn is_sent(&self) -> bool {
-        matches!(self, Self::Sent)
-    }
 }
 
 /// Waits for `wait`, or for the failure of `call`, whichever comes first.
@@ -547,58 +370,8 @@ const fn name_of<'a>(whom: Whom<'a>) -> &'a [u8] {
     }
 }
 
-fn millis(duration: Duration) -> u32 {
+pub(super) fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
-}
-
-fn outcome_of<M: Message>(
-    whom: Whom<'_>,
-    outcome: Result<Answer<M::Reply>, CallFailure>,
-    after: Duration,
-) -> Result<M::Reply, CallError> {
-    match outcome {
-        Ok(Answer::Typed(reply)) => Ok(reply),
-        Ok(Answer::Wire(bytes)) => codec::decode(&bytes, MESSAGE).map_err(|error| {
-            let failure = CallFailure::Undecodable { reason: error.to_string() };
-            call_error::<M>(whom, failure, after)
-        }),
-        Err(failure) => Err(call_error::<M>(whom, failure, after)),
-    }
-}
-
-fn target(whom: Whom<'_>) -> Arc<str> {
-    match whom {
-        Whom::Name(name) => match Name::from_bytes(name) {
-            Ok(name) => name.to_string().into(),
-            Err(_) => String::from_utf8_lossy(name).into(),
-        },
-        Whom::Pid(pid) => pid.to_string().into(),
-    }
-}
-
-fn call_error<M: Message>(whom: Whom<'_>, failure: CallFailure, after: Duration) -> CallError {
-    let (target, message) = (target(whom), M::NAME);
-    match failure {
-        CallFailure::NoProcess => CallError::NotFound { target, message },
-        CallFailure::NotHandled { .. } => CallError::NotHandled { target, message },
-        CallFailure::Full => CallError::Full { target, message },
-        CallFailure::Stopped { reason } => CallError::Stopped { target, message, reason },
-        CallFailure::NodeDown => {
-            CallError::Stopped { target, message, reason: ExitReason::NodeDown }
-        }
-        CallFailure::Timeout { stage } => CallError::Timeout { target, message, stage, after },
-        other => CallError::Codec { target, message, reason: other.to_string() },
-    }
-}
-
-fn cast_error<M: Message>(whom: Whom<'_>, failure: CallFailure, after: Duration) -> CastError {
-    let (target, message) = (target(whom), M::NAME);
-    match failure {
-        CallFailure::Full => CastError::Full { target, message },
-        CallFailure::Timeout { stage } => CastError::Timeout { target, message, stage, after },
-        CallFailure::Unencodable { reason } => CastError::Codec { target, message, reason },
-        _ => CastError::NotFound { target, message },
-    }
 }
 
 /// When a call that came in ends.

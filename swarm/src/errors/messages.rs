@@ -1,0 +1,222 @@
+//! Messages and groups.
+
+use std::sync::Arc;
+use std::time::Duration;
+use swarm_base::{Name, NameError};
+use swarm_process::{ExitReason, Stage};
+
+/// Why a call got no reply.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// Nobody has the name, or the process does not live. The message was not handled.
+    #[error("no process {target} for message {message}")]
+    NotFound {
+        /// The name or pid.
+        target: Arc<str>,
+        /// The message.
+        message: &'static str,
+    },
+    /// The worker does not list the message in its `Accepts`. It was not handled.
+    #[error("{target} does not handle message {message}")]
+    NotHandled {
+        /// The name or pid.
+        target: Arc<str>,
+        /// The message.
+        message: &'static str,
+    },
+    /// The mailbox, or the queue to its node, has no room. The message was not handled.
+    #[error("no room for message {message} to {target}")]
+    Full {
+        /// The name or pid.
+        target: Arc<str>,
+        /// The message.
+        message: &'static str,
+    },
+    /// The process ended before it replied. Whether it handled the message is unknown.
+    #[error("{target} ended before it replied to {message}: {reason}")]
+    Stopped {
+        /// The name or pid.
+        target: Arc<str>,
+        /// The message.
+        message: &'static str,
+        /// Why it ended.
+        reason: ExitReason,
+    },
+    /// The message or the reply could not be encoded or decoded. In the reply's case it was
+    /// handled.
+    #[error("message {message} to {target}: {reason}")]
+    Codec {
+        /// The name or pid.
+        target: Arc<str>,
+        /// The message.
+        message: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The time was over. From `Queued` on, the message may have been handled, or may yet be.
+    #[error("no reply to {message} from {target} within {after:?}: {stage}")]
+    Timeout {
+        /// The name or pid.
+        target: Arc<str>,
+        /// The message.
+        message: &'static str,
+        /// Where it waited.
+        stage: Stage,
+        /// How long.
+        after: Duration,
+    },
+    /// The name is none. Nothing was sent.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// This node has stopped.
+    #[error("the node has stopped")]
+    NodeStopped,
+}
+
+impl CallError {
+    /// Whether the message was surely not handled, so that a repeated call cannot handle it twice.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        match self {
+            Self::NotFound { .. } | Self::Full { .. } => true,
+            Self::Timeout { stage, .. } => matches!(stage, Stage::Resolve | Stage::Connect),
+            _ => false,
+        }
+    }
+
+    /// A name for the error that does not change between releases.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "not-found",
+            Self::NotHandled { .. } => "not-handled",
+            Self::Full { .. } => "full",
+            Self::Stopped { .. } => "stopped",
+            Self::Codec { .. } => "codec",
+            Self::Timeout { .. } => "timeout",
+            Self::Name(_) => "invalid-name",
+            Self::NodeStopped => "node-stopped",
+        }
+    }
+}
+
+/// Why a message was not sent. It was not handled, and will not be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CastError {
+    /// Nobody has the name, or the process does not live.
+    #[error("no process {target} for message {message}")]
+    NotFound {
+        /// The name or pid.
+        target: Arc<str>,
+        /// The message.
+        message: &'static str,
+    },
+    /// The mailbox, or the queue to its node, has no room.
+    #[error("no room for message {message} to {target}")]
+    Full {
+        /// The name or pid.
+        target: Arc<str>,
+        /// The message.
+        message: &'static str,
+    },
+    /// The message could not be encoded.
+    #[error("message {message} to {target}: {reason}")]
+    Codec {
+        /// The name or pid.
+        target: Arc<str>,
+        /// The message.
+        message: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The time was over.
+    #[error("message {message} to {target} found no room within {after:?}: {stage}")]
+    Timeout {
+        /// The name or pid.
+        target: Arc<str>,
+        /// The message.
+        message: &'static str,
+        /// Where it waited.
+        stage: Stage,
+        /// How long.
+        after: Duration,
+    },
+    /// The name is none.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// This node has stopped.
+    #[error("the node has stopped")]
+    NodeStopped,
+}
+
+impl CastError {
+    /// Whether the same operation can succeed when it is tried again.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::NotFound { .. } | Self::Full { .. } | Self::Timeout { .. })
+    }
+
+    /// A name for the error that does not change between releases.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "not-found",
+            Self::Full { .. } => "full",
+            Self::Codec { .. } => "codec",
+            Self::Timeout { .. } => "timeout",
+            Self::Name(_) => "invalid-name",
+            Self::NodeStopped => "node-stopped",
+        }
+    }
+}
+
+/// Why a process did not join or leave a group. Nothing changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GroupError {
+    /// The process does not live.
+    #[error("no process {target}")]
+    NotFound {
+        /// The name or pid.
+        target: Arc<str>,
+    },
+    /// The name of the group, or of the process, is none.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The time was over. It may still happen.
+    #[error("{target} was not done with group {group} within {after:?}: {stage}")]
+    Timeout {
+        /// The name or pid.
+        target: Arc<str>,
+        /// The group.
+        group: Name,
+        /// Where it waited.
+        stage: Stage,
+        /// How long.
+        after: Duration,
+    },
+    /// This node has stopped.
+    #[error("the node has stopped")]
+    NodeStopped,
+}
+
+impl GroupError {
+    /// Whether the same operation can succeed when it is tried again.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Timeout { .. })
+    }
+
+    /// A name for the error that does not change between releases.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "not-found",
+            Self::Name(_) => "invalid-name",
+            Self::Timeout { .. } => "timeout",
+            Self::NodeStopped => "node-stopped",
+        }
+    }
+}
