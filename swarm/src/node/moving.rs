@@ -137,7 +137,7 @@ impl Node {
                     self.tell(Public::MoveBegun { name: name.clone() });
                     self.command(Command::Freeze { freeze: Freeze::Move(id, name), pid });
                 }
-                None => drop(self.moves.exited(now, id)),
+                None => self.moves.exited(now, id),
             },
             MoveEvent::LogMoving { id, name, to } => {
                 if let Some(claim) = self.registry.own(&name).cloned()
@@ -154,7 +154,7 @@ impl Node {
                     Some(At::Moving { pid, to, .. }) => {
                         self.command(Command::Take { id, pid, name, to });
                     }
-                    _ => drop(self.moves.exited(now, id)),
+                    _ => self.moves.exited(now, id),
                 }
             }
             MoveEvent::Moved { id, name, to, token, .. } => {
@@ -420,6 +420,14 @@ pub(super) struct Standbys {
     ready: BTreeMap<MoveId, Standby>,
     /// Where the names went whose moves have not been told of yet.
     sent: BTreeMap<MoveId, NodeId>,
+}
+
+impl Standbys {
+    /// How many there are, those that are being built included.
+    #[cfg(feature = "sim")]
+    pub(super) fn len(&self) -> usize {
+        self.offers.len() + self.ready.len()
+    }
 }
 
 #[derive(Debug)]
