@@ -7,7 +7,7 @@ use super::{Kind, Node};
 use crate::Event as Public;
 use std::collections::{BTreeMap, BTreeSet};
 use swarm_base::{Index, Instant, Name, Pid, Token};
-use swarm_handoff::{AbortReason, MoveId};
+use swarm_handoff::{MoveId, Role};
 use swarm_process::{Decision, ExitReason, Supervision};
 use swarm_registry::{At, Bytes, Claim, Fact, Request, Resolution, Spec, Why};
 
@@ -269,7 +269,9 @@ impl Node {
         groups: &[(Name, Bytes)],
     ) {
         let Some(claim) = self.registry.own(name).cloned() else { return };
-        self.moves.cancel(now, name, AbortReason::Exited);
+        if let Some(Role::Source { id, .. }) = self.moves.of(name) {
+            self.moves.exited(now, id);
+        }
         self.conflicts.forget(name);
         if let Some(spec) = &claim.spec {
             if self.names.stopping.contains(name) {
