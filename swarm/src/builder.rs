@@ -225,8 +225,7 @@ impl Builder {
         if let Some(error) = self.kind_error {
             return Err(ConfigError::new("worker", error.to_string(), "served without").into());
         }
-        let weight = Weight::new(self.weight)
-            .map_err(|error| ConfigError::new("weight", self.weight.to_string(), error.expected))?;
+        let weight = Weight::new(self.weight).map_err(ConfigError::from)?;
         if self.secret.is_none() && !self.seeds.is_empty() {
             let want = "that of the seeds' cluster";
             return Err(ConfigError::new("secret", "not set", want).into());

@@ -56,6 +56,12 @@ pub enum Error {
     Config(#[from] ConfigError),
 }
 
+impl From<swarm_ring::ConfigError> for Error {
+    fn from(error: swarm_ring::ConfigError) -> Self {
+        Self::Config(error.into())
+    }
+}
+
 impl Error {
     /// Whether the same operation can succeed when it is tried again.
     #[must_use]

@@ -85,6 +85,12 @@ pub struct ConfigError {
     pub want: String,
 }
 
+impl From<swarm_ring::ConfigError> for ConfigError {
+    fn from(error: swarm_ring::ConfigError) -> Self {
+        Self::new(error.setting, error.value, error.expected)
+    }
+}
+
 impl ConfigError {
     pub(crate) fn new(
         setting: impl Into<String>,
