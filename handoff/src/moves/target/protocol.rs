@@ -1,0 +1,276 @@
+//! What a target hears, repeats and answers.
+
+use super::standbys::{Fate, Standby, TargetPhase};
+use crate::message::{MoveId, MoveMessage, Offer, Refusal};
+use crate::moves::event::{DiscardReason, MoveEvent, Promoted};
+use crate::moves::machine::{Accepting, Moves, Role};
+use crate::moves::past::Closed;
+use bytes::Bytes;
+use swarm_base::{Instant, Name, NodeId, Token};
+
+impl Moves {
+    pub(in crate::moves) fn handle_as_target(
+        &mut self,
+        now: Instant,
+        from: NodeId,
+        message: MoveMessage,
+    ) {
+        self.target.latest = now;
+        match message {
+            MoveMessage::Offer { id, offer } => self.handle_offer(now, from, id, offer),
+            MoveMessage::Commit { id, token, mails } => {
+                self.handle_commit(now, from, id, token, mails);
+            }
+            MoveMessage::Abort { id } => self.handle_abort(now, id),
+            MoveMessage::Done { id } => self.handle_done(now, id),
+            _ => (),
+        }
+    }
+
+    fn handle_offer(&mut self, now: Instant, from: NodeId, id: MoveId, offer: Offer) {
+        if let Some(standby) = self.target.standbys.get(&id) {
+            if standby.phase == TargetPhase::Ready {
+                self.reply(from, MoveMessage::Ready { id });
+            }
+            return;
+        }
+        if let Some(run) = self.target.past.promoted(id) {
+            let promoted = run.promoted;
+            return self.send_ack(&from, id, promoted);
+        }
+        if let Some(closed) = self.target.past.closed(id).cloned() {
+            // Also an offer that its own abort has overtaken: refused to a source that has
+            // forgotten it.
+            if let Closed::Refused(why) = closed {
+                self.reply(from, MoveMessage::Refused { id, why });
+            }
+            return;
+        }
+        if let Err(why) = self.may_build(now, &from, id, &offer) {
+            self.target.past.close(now, id, Closed::Refused(why.clone()));
+            return self.reply(from, MoveMessage::Refused { id, why });
+        }
+        self.target.insert(now, id, from.clone(), &offer, &self.config);
+        self.emit(MoveEvent::Build { id, from, offer });
+    }
+
+    fn may_build(
+        &mut self,
+        now: Instant,
+        from: &NodeId,
+        id: MoveId,
+        offer: &Offer,
+    ) -> Result<(), Refusal> {
+        // Nobody would ever commit it, or call it off.
+        if self.target.is_buried(from) {
+            return Err(Refusal::SourceDead);
+        }
+        match self.target.accepting {
+            Accepting::Yes => (),
+            Accepting::NotReady => return Err(Refusal::NotReady),
+            Accepting::Leaving => return Err(Refusal::Leaving),
+        }
+        match self.of(&offer.name) {
+            None => (),
+            // The source began anew, so it has given the former move up: its abort was lost.
+            Some(Role::Target { id: former, phase, .. })
+                if former.source == id.source
+                    && former.serial < id.serial
+                    && !matches!(phase, TargetPhase::Promoting { .. }) =>
+            {
+                self.throw_away(now, former, DiscardReason::Superseded, Refusal::Gone);
+            }
+            Some(_) => return Err(Refusal::Busy),
+        }
+        let (size, config) = (offer.size(), &self.config);
+        if size > config.state_bytes_max {
+            return Err(Refusal::TooLarge { size });
+        }
+        let room = self.target.held.saturating_add(size) <= config.bytes_max;
+        if !room || self.target.standbys.len() >= config.standbys_max {
+            return Err(Refusal::Full);
+        }
+        Ok(())
+    }
+
+    fn handle_commit(
+        &mut self,
+        now: Instant,
+        from: NodeId,
+        id: MoveId,
+        token: Token,
+        mails: Vec<Bytes>,
+    ) {
+        let Some(standby) = self.target.standbys.get_mut(&id) else {
+            return self.handle_commit_again(now, from, id, mails);
+        };
+        match standby.phase {
+            TargetPhase::Ready if self.target.accepting == Accepting::Leaving => {
+                let why = Refusal::Leaving;
+                self.throw_away(now, id, DiscardReason::Leaving, why.clone());
+                self.reply(from, MoveMessage::Nack { id, why });
+            }
+            TargetPhase::Ready => {
+                standby.phase = TargetPhase::Promoting { orphan: false };
+                let name = standby.name.clone();
+                self.emit(MoveEvent::Promote { id, name, token, mails });
+            }
+            // Orphaned: the source's log decides by now (consequence 1). The source repeats
+            // itself if it lives, and is answered according to that decision.
+            TargetPhase::Building | TargetPhase::Orphaned | TargetPhase::Promoting { .. } => (),
+        }
+    }
+
+    fn handle_commit_again(&mut self, now: Instant, from: NodeId, id: MoveId, mails: Vec<Bytes>) {
+        if let Some(run) = self.target.past.promoted(id) {
+            let promoted = run.promoted;
+            if let Some(name) = self.target.past.take_owed(id)
+                && !mails.is_empty()
+            {
+                self.emit(MoveEvent::Deliver { id, name, mails });
+            }
+            return self.reply_ack(from, id, promoted);
+        }
+        let why = match self.target.past.closed(id) {
+            Some(Closed::Done) => return,
+            Some(Closed::Refused(why)) => why.clone(),
+            None => {
+                // From now on an offer of this move that was overtaken is refused, too.
+                self.target.past.close(now, id, Closed::Refused(Refusal::Gone));
+                Refusal::Gone
+            }
+        };
+        self.reply(from, MoveMessage::Nack { id, why });
+    }
+
+    fn handle_abort(&mut self, now: Instant, id: MoveId) {
+        match self.target.standbys.get(&id).map(|standby| standby.phase) {
+            // Promoted as an orphan while the source lived: two run, which conflict settles.
+            Some(TargetPhase::Promoting { .. }) => (),
+            Some(_) => self.throw_away(now, id, DiscardReason::Aborted, Refusal::Gone),
+            None if self.target.past.promoted(id).is_some() => self.handle_done(now, id),
+            // It may have overtaken its offer.
+            None if self.target.past.closed(id).is_none() => {
+                self.target.past.close(now, id, Closed::Refused(Refusal::Gone));
+            }
+            None => (),
+        }
+    }
+
+    fn handle_done(&mut self, now: Instant, id: MoveId) {
+        if self.target.past.promoted(id).is_some() {
+            self.target.past.close(now, id, Closed::Done);
+        }
+    }
+
+    pub(in crate::moves) fn target_session_up(&mut self, now: Instant, node: &NodeId) {
+        self.target.latest = now;
+        self.target.exhume(node);
+        self.target.past.source_lives(node);
+        let acks: Vec<(MoveId, Promoted)> = self.target.past.promoted_from(node).collect();
+        for (id, promoted) in acks {
+            self.send_ack(node, id, promoted);
+        }
+        let theirs = |standby: &&mut Standby| standby.from == *node;
+        for standby in self.target.standbys.values_mut().filter(theirs) {
+            if standby.phase == TargetPhase::Building {
+                standby.source = Fate::Alive;
+            }
+        }
+        let standbys = self.target.standbys.iter().filter(|(_, standby)| standby.from == *node);
+        let ready: Vec<MoveId> = standbys
+            .filter(|(_, standby)| standby.phase == TargetPhase::Ready)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in ready {
+            self.send(node, MoveMessage::Ready { id });
+        }
+    }
+
+    pub(in crate::moves) fn source_died(&mut self, now: Instant, node: &NodeId) {
+        self.target.latest = now;
+        self.target.bury(node);
+        self.target.past.source_died(now, node);
+        let mut orphans = Vec::new();
+        for (id, standby) in &mut self.target.standbys {
+            if standby.from == *node {
+                standby.source = Fate::Dead;
+                if standby.phase == TargetPhase::Ready {
+                    standby.phase = TargetPhase::Orphaned;
+                    standby.retry = now + self.config.retry;
+                    orphans.push((*id, standby.name.clone()));
+                }
+            }
+        }
+        for (id, name) in orphans {
+            self.emit(MoveEvent::SourceDied { id, name });
+        }
+    }
+
+    pub(in crate::moves) fn target_timeout(&mut self, now: Instant) {
+        self.target.latest = now;
+        let (mut messages, mut silent, mut orphans) = (Vec::new(), Vec::new(), Vec::new());
+        for (id, standby) in &mut self.target.standbys {
+            if standby.asks() && standby.ask <= now {
+                standby.ask = now + self.config.standby_ttl;
+                messages.push((standby.from.clone(), MoveMessage::Query { id: *id }));
+                if !self.sessions.contains(&standby.from) {
+                    silent.push(*id);
+                    continue;
+                }
+            }
+            if standby.retry <= now {
+                standby.retry = now + self.config.retry;
+                match standby.phase {
+                    TargetPhase::Ready => {
+                        messages.push((standby.from.clone(), MoveMessage::Ready { id: *id }));
+                    }
+                    TargetPhase::Orphaned => orphans.push((*id, standby.name.clone())),
+                    TargetPhase::Building | TargetPhase::Promoting { .. } => (),
+                }
+            }
+        }
+        for (id, name) in orphans {
+            self.emit(MoveEvent::SourceDied { id, name });
+        }
+        for (to, message) in messages {
+            self.send(&to, message);
+        }
+        // Always safe: a commit that comes after all is declined, and the source resumes.
+        for id in silent {
+            self.throw_away(now, id, DiscardReason::SourceSilent, Refusal::Gone);
+        }
+        for (id, from, promoted) in self.target.past.due(now, self.config.standby_ttl) {
+            self.send_ack(&from, id, promoted);
+        }
+    }
+
+    pub(in crate::moves) fn role_of_target(&self, name: &Name) -> Option<Role> {
+        let id = *self.target.names.get(name)?;
+        let standby = &self.target.standbys[&id];
+        Some(Role::Target { id, from: standby.from.clone(), phase: standby.phase })
+    }
+
+    pub(super) fn throw_away(
+        &mut self,
+        now: Instant,
+        id: MoveId,
+        why: DiscardReason,
+        answer: Refusal,
+    ) {
+        if let Some(name) = self.target.close(now, id, answer) {
+            self.emit(MoveEvent::Discard { id, name, why });
+        }
+    }
+
+    pub(super) fn send_ack(&mut self, to: &NodeId, id: MoveId, promoted: Promoted) {
+        if self.sessions.contains(to) {
+            self.reply_ack(to.clone(), id, promoted);
+        }
+    }
+
+    fn reply_ack(&mut self, to: NodeId, id: MoveId, promoted: Promoted) {
+        let Promoted { token, position } = promoted;
+        self.reply(to, MoveMessage::Ack { id, token, position });
+    }
+}
