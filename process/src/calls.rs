@@ -82,6 +82,25 @@ impl Calls {
         failed.len()
     }
 
+    /// Forgets the calls whose callers have their outcome or have gone: calls that were opened for
+    /// a mail that was passed on, since their callers do not know the number. Says how many.
+    pub fn sweep(&self) -> usize {
+        let mut gone = Vec::new();
+        for at_shard in 0..SHARDS {
+            let shard = &mut *self.shard(at_shard);
+            for (at, place) in (0..).zip(&mut shard.places) {
+                let is_gone = |call: &(Boot, Arc<dyn Waiter>)| {
+                    call.1.is_done() || Arc::strong_count(&call.1) == 1
+                };
+                if place.call.as_ref().is_some_and(is_gone) {
+                    gone.extend(place.take());
+                    shard.free.push(at);
+                }
+            }
+        }
+        gone.len()
+    }
+
     /// How many calls wait.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -185,6 +204,18 @@ mod tests {
         assert_eq!(calls.fail_node(boot(1)), 1);
         assert_eq!(outcome(&dead), Poll::Ready(Err(CallFailure::NodeDown)));
         assert!(!live.is_done());
+        assert!(calls.finish(number, Ok(Bytes::new())));
+    }
+
+    #[test]
+    fn a_sweep_forgets_only_whom_nobody_waits_for() {
+        let calls = Calls::new();
+        let (live, done) = (slot(), slot());
+        let number = calls.open(boot(1), Arc::clone(&live) as _);
+        calls.open(boot(1), Arc::clone(&done) as _);
+        calls.open(boot(1), slot());
+        done.expire();
+        assert_eq!((calls.sweep(), calls.len()), (2, 1));
         assert!(calls.finish(number, Ok(Bytes::new())));
     }
 
