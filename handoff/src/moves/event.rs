@@ -47,7 +47,9 @@ pub enum MoveEvent {
         /// Whose process.
         name: Name,
     },
-    /// Source: the target runs it. Log that the name has gone there, and forward late mail.
+    /// Source: the target runs it, or did. Log that the name has gone there, and forward late
+    /// mail; but not where this node's claim is no longer the one that this move logged: the
+    /// target can have passed the name on, and it can have come back, before this is heard.
     Moved {
         /// Which move.
         id: MoveId,
@@ -62,7 +64,8 @@ pub enum MoveEvent {
     },
     /// Source: the target died, or does not run it after all. Start it here again from the kept
     /// snapshot, under a token above `above`, with its mail in front; or end it here, where a stop
-    /// was asked for meanwhile.
+    /// was asked for meanwhile. Not where this node's claim is no longer the one that this move
+    /// logged.
     Resume {
         /// Which move.
         id: MoveId,

@@ -103,8 +103,11 @@ impl World {
                     self.newest.remove(&name);
                 }
                 self.ran(id, "moved");
-                if let Some(token) = self.facts.entry(at, &name).map(|entry| entry.token) {
-                    self.facts.append(at, &name, token, At::Gone);
+                // Its own claim may be a later one: the name was passed on, and came back.
+                if let Some(entry) = self.facts.entry(at, &name).cloned()
+                    && matches!(entry.at, At::Moving { id: logged, .. } if logged == id)
+                {
+                    self.facts.append(at, &name, entry.token, At::Gone);
                 }
             }
             MoveEvent::Resume { id, name, above, offer, mails } => {
