@@ -47,6 +47,11 @@ impl Entry {
         }
     }
 
+    /// Whether a name can be started from it.
+    pub(crate) fn can_start(&self) -> bool {
+        self.claim().is_some_and(|claim| claim.spec.is_some())
+    }
+
     /// Where a pointer points.
     pub(crate) fn target(&self) -> Option<&NodeId> {
         match self {

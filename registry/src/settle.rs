@@ -219,10 +219,13 @@ impl Registry {
         let mut others = record
             .iter()
             .filter(|(log, _)| *log != id && self.replica.logs[*log].standing != Standing::Unseen);
-        if entry.claim().is_some_and(|claim| claim.spec.is_some()) {
+        if entry.can_start() {
             others.any(|(_, other)| other.rank() > entry.rank())
         } else {
-            !others.any(|(log, other)| other.rank() < entry.rank() && !with.contains(log))
+            // Another tombstone brings nothing back: two would wait for each other.
+            !others.any(|(log, other)| {
+                other.can_start() && other.rank() < entry.rank() && !with.contains(log)
+            })
         }
     }
 

@@ -170,6 +170,28 @@ fn a_dead_log_stays_until_every_live_member_holds_it_and_its_names_run_elsewhere
     assert!(!n1.registry.caught_up(), "there is more to know");
 }
 
+/// Seed 411 of the chaos: the dead log's tombstone outranked this node's, which waited for the
+/// last dead log to go.
+#[test]
+fn tombstones_do_not_wait_for_each_other() {
+    let mut n1 = Played::new(&[2, 3]);
+    let token = Token::new(2, node(2).boot);
+    let ended = Fact::Ended { name: called("room"), token, why: Why::Stopped };
+    n1.append(named(1, 1));
+    let of_2 = closed(n1.first_of_2(&ended));
+    let token = Token::new(1, node(1).boot);
+    n1.append(Fact::Ended { name: called("room"), token, why: Why::Stopped });
+    assert_eq!(n1.registry.epoch(&called("room")), 2, "both have left a tombstone");
+    n1.registry.session_down(n1.now, &node(2));
+    n1.registry.node_dead(n1.now, &node(2));
+    n1.lists(3, &[n1.mark_of(1), of_2]);
+    n1.wait();
+    assert!(!n1.holds(2));
+    n1.lists(3, &[n1.mark_of(1)]);
+    n1.wait();
+    assert_eq!(n1.registry.epoch(&called("room")), 0);
+}
+
 /// R1: facts of a live node come from itself, or around a cut link.
 #[test]
 fn only_the_writer_speaks_for_itself_while_it_can() {
