@@ -22,7 +22,7 @@ fn when_quiet_all_agree_and_nothing_is_lost() {
         Some(seed) => vec![seed],
         None => {
             let count = std::env::var("SEEDS").ok().and_then(|count| count.parse().ok());
-            (1..=count.unwrap_or(60)).collect()
+            (1..=count.unwrap_or(300)).collect()
         }
     };
     let mut struck: BTreeMap<&str, u64> = BTreeMap::new();
