@@ -3,7 +3,7 @@
 use crate::ops::{Addressee, Call, Cast, Change, Membership, StopNamed, TIMEOUT};
 use crate::traffic::Whom;
 use crate::worker::Label;
-use crate::{CastError, Handle, Has, Message, Monitor, Name, Pid, Stop, Swarm, ToName, Worker};
+use crate::{CastError, Has, Message, Monitor, Name, Pid, Stop, Swarm, ToName, Worker};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::marker::PhantomData;
@@ -88,7 +88,6 @@ impl<W: Worker> Ref<W> {
     /// Dropped, the call is forgotten; a message that was sent is handled nevertheless.
     pub fn call<M: Message, I>(&self, message: M) -> Call<'_, M>
     where
-        W: Handle<M>,
         W::Accepts: Has<M, I>,
     {
         Call::new(&self.swarm, Addressee::Target(&self.target), message)
@@ -101,7 +100,6 @@ impl<W: Worker> Ref<W> {
     /// [`CastError`]: it was not sent.
     pub fn cast<M: Message, I>(&self, message: M) -> Cast<'_, M>
     where
-        W: Handle<M>,
         W::Accepts: Has<M, I>,
     {
         Cast::new(&self.swarm, Addressee::Target(&self.target), message)
@@ -115,7 +113,6 @@ impl<W: Worker> Ref<W> {
     /// changing its node.
     pub fn try_cast<M: Message, I>(&self, message: M) -> Result<(), CastError>
     where
-        W: Handle<M>,
         W::Accepts: Has<M, I>,
     {
         self.swarm.core().try_cast(self.target.whom(), message)

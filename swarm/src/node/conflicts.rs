@@ -52,6 +52,12 @@ impl Conflicts {
         self.again.remove(name);
     }
 
+    /// How many copies are to end.
+    #[cfg(feature = "sim")]
+    pub(super) fn len(&self) -> usize {
+        self.losing.len()
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.again.values().min().copied()
     }

@@ -9,6 +9,8 @@
 mod asks;
 mod conflicts;
 mod event;
+#[cfg(feature = "sim")]
+mod gauges;
 mod leaving;
 mod meta;
 mod moving;
@@ -19,10 +21,12 @@ mod sessions;
 mod wire;
 
 pub(crate) use event::{Command, Event, Freeze, Frozen, Gone, Mode, Policy};
+#[cfg(feature = "sim")]
+pub(crate) use gauges::Gauges;
 pub(crate) use meta::NodeMeta;
 pub(crate) use placing::{Gate, MakeStrategy, Owner, Placing};
 pub use wire::Stop;
-pub(crate) use wire::{Outcome, What};
+pub(crate) use wire::{Outcome, What, Wire};
 
 use asks::Asks;
 use conflicts::Conflicts;
@@ -38,7 +42,6 @@ use swarm_handoff::{Agreement, MoveId, Moves, Reconciler};
 use swarm_link::Links;
 use swarm_registry::Registry;
 use swarm_swim::Swim;
-use wire::Wire;
 
 /// How a node addresses a peer: by a datagram, or on one of the lanes of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,6 +86,12 @@ pub(crate) struct Node {
     conflicts: Conflicts,
     standbys: Standbys,
     leaving: Leaving,
+    /// When the reconciler can do what it could not before, apart from its own timer.
+    plan_at: Option<Instant>,
+    /// Since when the nodes agree, but not all that they hold of dead ones has arrived here.
+    behind_since: Option<Instant>,
+    /// Set once it has waited long enough for that, until the nodes agree anew.
+    gave_up_waiting: bool,
     /// Until when the node owns nothing because it has not heard of the others yet.
     alone_until: Option<Instant>,
     outputs: VecDeque<Output<Peer, Vec<u8>, Event>>,
@@ -99,6 +108,10 @@ pub(crate) struct Node {
 
 /// A node that cannot reach its seeds goes on alone after this: they may not have started yet.
 const ALONE_AFTER: Duration = Duration::from_secs(2);
+
+/// A node that agrees with the others acts without what it still lacks of dead ones after this: a
+/// peer that cannot tell must not stop it for ever.
+const BEHIND_MAX: Duration = Duration::from_secs(2);
 
 /// How many names the reconciler looks at before the node handles other inputs.
 const PLAN_BUDGET: usize = 2_000;
@@ -123,6 +136,9 @@ impl Node {
             asks: Asks::default(),
             conflicts: Conflicts::default(),
             standbys: Standbys::default(),
+            plan_at: None,
+            behind_since: None,
+            gave_up_waiting: false,
             leaving: Leaving::default(),
             alone_until: parts.seeded.then(|| now + ALONE_AFTER),
             outputs: VecDeque::new(),
@@ -225,13 +241,7 @@ impl Node {
         loop {
             let mut quiet = !self.settle_peers(now);
             // Facts before acknowledgements and answers: see `ring_changed`.
-            while let Some(output) = self.registry.poll_output() {
-                quiet = false;
-                match output {
-                    Output::Send { to, message } => self.send(&to, &Wire::Facts(message)),
-                    Output::Event(event) => self.on_fact(now, event),
-                }
-            }
+            quiet &= !self.settle_facts(now);
             for (origin, answer) in std::mem::take(&mut self.answers) {
                 if origin == self.me {
                     self.emit(Event::Answer { id: answer.id, outcome: answer.outcome });
@@ -253,10 +263,23 @@ impl Node {
                     Output::Event(event) => self.on_move(now, event),
                 }
             }
-            if quiet {
+            if quiet && !self.check_behind(now) {
                 return;
             }
         }
+    }
+
+    /// Lets the registry say what it has to say; tells whether it had anything.
+    fn settle_facts(&mut self, now: Instant) -> bool {
+        let mut any = false;
+        while let Some(output) = self.registry.poll_output() {
+            any = true;
+            match output {
+                Output::Send { to, message } => self.send(&to, &Wire::Facts(message)),
+                Output::Event(event) => self.on_fact(now, event),
+            }
+        }
+        any
     }
 
     /// Lets membership and links say what they have to say; tells whether they had anything.
@@ -344,6 +367,7 @@ impl Machine for Node {
         self.conflicts_due(now);
         self.check_leaving(now);
         self.settle(now);
+        self.check_behind(now);
         self.plan(now);
         self.touch(now);
     }
@@ -351,6 +375,8 @@ impl Machine for Node {
     fn poll_timeout(&self) -> Option<Instant> {
         [
             self.alone_until,
+            self.plan_at,
+            self.behind_since.map(|since| since + BEHIND_MAX),
             self.swim.poll_timeout(),
             self.links.poll_timeout(),
             self.registry.poll_timeout(),

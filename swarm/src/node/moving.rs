@@ -6,10 +6,11 @@ use super::names::{Cause, Groups};
 use super::{Node, Owner, Placing, move_id};
 use crate::Event as Public;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use swarm_base::{Instant, Name, NodeId, Pid, Token};
 use swarm_handoff::{
-    Acting, Action, AgreementEvent, Is, MoveEvent, MoveId, MoveOutcome, Moves, Offer, Placement,
-    Promoted, Refusal, Should, Standing,
+    Acting, Action, AgreementEvent, Busy, Is, MoveEvent, MoveId, MoveOutcome, Moves, Offer, Placement,
+    Promoted, Refusal, Role, Should, Standing, TargetPhase,
 };
 use swarm_process::ExitReason;
 use swarm_registry::{At, Bytes, Claim, Event as Fresh, Fact, Registry, Resolution, Spec, Why};
@@ -17,14 +18,45 @@ use swarm_registry::{At, Bytes, Claim, Event as Fresh, Fact, Registry, Resolutio
 impl Node {
     /// Whether this node may act as the owner of names.
     pub(super) fn may_own(&self) -> bool {
-        self.alone_until.is_none() && self.agreement.may_act() != Standing::Waiting
+        self.alone_until.is_none()
+            && self.behind_since.is_none()
+            && self.agreement.may_act() != Standing::Waiting
+    }
+
+    /// Looks whether all that the peers hold of dead nodes has arrived here: without it this node
+    /// could start a name anew that a dead node's last facts say is stopped, or elsewhere. Tells
+    /// whether the node may own names from now on.
+    pub(super) fn check_behind(&mut self, now: Instant) -> bool {
+        let is_behind = !self.gave_up_waiting
+            && self.agreement.may_act() == Standing::Agreed
+            && !self.registry.caught_up();
+        match self.behind_since {
+            None if is_behind => {
+                self.behind_since = Some(now);
+                false
+            }
+            Some(since) if !is_behind || since + super::BEHIND_MAX <= now => {
+                self.behind_since = None;
+                self.gave_up_waiting = is_behind;
+                self.plan_at = Some(now);
+                self.reconsider_all(now);
+                true
+            }
+            _ => false,
+        }
     }
 
     pub(super) fn on_agreement(&mut self, now: Instant, event: AgreementEvent) {
         match event {
-            AgreementEvent::Agreed { .. } => self.reconsider_all(now),
+            AgreementEvent::Agreed { .. } => {
+                self.gave_up_waiting = false;
+                self.check_behind(now);
+                self.plan_at = Some(now);
+                self.reconsider_all(now);
+            }
             AgreementEvent::Overdue { missing, .. } => {
                 self.tell(Public::AgreementOverdue { missing });
+                self.plan_at = Some(now);
                 self.reconsider_all(now);
             }
         }
@@ -63,7 +95,7 @@ impl Node {
     /// process that learns of a higher one on a claim that is gone claims itself anew, above it.
     fn claim_above(&mut self, now: Instant, name: &Name) {
         let Resolution::Held { node, claim } = self.registry.resolve(name) else { return };
-        if *node != self.me || claim.token.epoch >= self.registry.epoch(name) {
+        if *node != self.me || self.registry.highest(name) <= Some(claim.token) {
             return;
         }
         let At::Running(pid) = claim.at else { return };
@@ -75,6 +107,7 @@ impl Node {
 
     /// Compares what should be with what is, and starts and moves what differs.
     pub(super) fn plan(&mut self, now: Instant) {
+        self.plan_at = None;
         let acting = self.acting();
         let view = View {
             me: &self.me,
@@ -88,10 +121,13 @@ impl Node {
             match action {
                 Action::Start(name) => self.start_or_promote(now, &name),
                 Action::Move { name, to } => {
-                    if let Err(busy) = self.moves.begin(now, name.clone(), to)
-                        && let Some(until) = busy.until()
-                    {
-                        self.reconciler.postpone(name, until);
+                    match self.moves.begin(now, name.clone(), to) {
+                        // A move that ends, or the one that it is on, has it looked at again.
+                        Ok(_) | Err(Busy::Full { .. } | Busy::Moving | Busy::Here) => (),
+                        Err(busy) => {
+                            let until = busy.until().unwrap_or(now + BUSY_AGAIN);
+                            self.reconciler.postpone(name, until);
+                        }
                     }
                 }
                 // The registry shares closed logs by itself: the owner gets the orphan with them.
@@ -159,10 +195,10 @@ impl Node {
             }
             MoveEvent::Moved { id, name, to, token, .. } => {
                 self.standbys.sent.insert(id, to.clone());
-                self.moved(now, &name, to, token);
+                self.moved(now, id, &name, to, token);
             }
-            MoveEvent::Resume { name, offer, mails, .. } => {
-                self.resume(now, name, offer, mails);
+            MoveEvent::Resume { id, name, above, offer, mails } => {
+                self.resume(now, id, name, above, offer, mails);
             }
             MoveEvent::Build { id, offer, .. } => self.build(now, id, offer),
             MoveEvent::Promote { id, token, mails, .. } => match self.standby(id) {
@@ -177,20 +213,7 @@ impl Node {
                     self.command(Command::Discard { pid: standby.pid });
                 }
             }
-            MoveEvent::SourceDied { id, name } => {
-                // What the source logged last decides; once its log is closed here, the
-                // reconciler starts the orphan, from this standby if the log ends in its move.
-                let is_ours = self.registry.claims(&name).any(|(node, claim, _)| {
-                    node.boot == id.source
-                        && matches!(&claim.at, At::Moving { to, id: serial, .. }
-                            if *to == self.me && *serial == id.serial)
-                });
-                if is_ours {
-                    self.reconciler.mark(name);
-                } else {
-                    self.moves.discard(now, id);
-                }
-            }
+            MoveEvent::SourceDied { id, name } => self.source_died(now, id, name),
             MoveEvent::Deliver { name, mails, .. } => {
                 if let Some(pid) = self.running(&name) {
                     let mails = mails.into_iter().map(Vec::from).collect();
@@ -199,6 +222,7 @@ impl Node {
             }
             MoveEvent::Ended { id, name, outcome, took } => {
                 self.reconciler.mark(name.clone());
+                self.plan_at = Some(now);
                 self.reconsider(now, &name);
                 let to = self.standbys.sent.remove(&id);
                 self.tell(match (outcome, to) {
@@ -273,24 +297,62 @@ impl Node {
     }
 
     /// The target does not run it after all: it goes on here, unless it was to be stopped.
-    fn resume(&mut self, now: Instant, name: Name, offer: Offer, mails: Vec<bytes::Bytes>) {
-        let own = self.registry.own(&name).map(|claim| claim.token);
-        if self.names.is_stopping(&name)
-            && let Some(token) = own
-        {
-            return self.released(now, &name, token);
+    fn resume(
+        &mut self,
+        now: Instant,
+        id: MoveId,
+        name: Name,
+        above: Token,
+        offer: Offer,
+        mails: Vec<bytes::Bytes>,
+    ) {
+        let Some(claim) = self.claim_of_move(id, &name) else { return };
+        if self.names.is_stopping(&name) {
+            return self.released(now, &name, claim.token);
         }
         let Ok(args) = Bytes::new(offer.args.to_vec()) else { return };
         let spec = Spec { kind: offer.kind, args };
         let groups = groups_of(offer.groups);
         let state = offer.state.map(Vec::from);
         let mails = mails.into_iter().map(Vec::from).collect();
-        self.start(name, spec, groups, Cause::Resumed, Mode::Resumed { state, mails });
+        // The token that went out with the commit counts as used, whether or not it was logged.
+        let token = self.next_token(&name).max(Token::new(above.epoch + 1, self.me.boot));
+        let mode = Mode::Resumed { state, mails };
+        self.start(name, spec, token, groups, Cause::Resumed, mode);
+    }
+
+    /// This node's claim on `name`, if it still says that the name is on this move: otherwise what
+    /// comes of the move comes too late.
+    fn claim_of_move(&self, id: MoveId, name: &Name) -> Option<Claim> {
+        let claim = self.registry.own(name)?;
+        matches!(claim.at, At::Moving { id: serial, .. } if serial == id.serial)
+            .then(|| claim.clone())
+    }
+
+    /// The source of a standby died before its commit came. What it logged last decides, once the
+    /// nodes agree on who is there: until then the move asks again.
+    fn source_died(&mut self, now: Instant, id: MoveId, name: Name) {
+        if !self.may_own() {
+            return;
+        }
+        let is_ours = match self.registry.resolve(&name) {
+            Resolution::Orphan { node, claim } => {
+                node.boot == id.source
+                    && matches!(&claim.at, At::Moving { to, id: serial, .. }
+                        if *to == self.me && *serial == id.serial)
+            }
+            _ => false,
+        };
+        if is_ours {
+            self.reconciler.mark(name);
+        } else {
+            self.moves.discard(now, id);
+        }
     }
 
     /// The target runs the name.
-    fn moved(&mut self, now: Instant, name: &Name, to: NodeId, token: Token) {
-        let Some(claim) = self.registry.own(name).cloned() else { return };
+    fn moved(&mut self, now: Instant, id: MoveId, name: &Name, to: NodeId, token: Token) {
+        let Some(claim) = self.claim_of_move(id, name) else { return };
         let gone = Fact::Ended {
             name: name.clone(),
             token: claim.token,
@@ -321,7 +383,8 @@ impl Node {
         let groups = groups_of(offer.groups);
         let mode = Mode::Standby { state: offer.state.map(Vec::from) };
         self.standbys.offers.insert(id, (offer.name.clone(), spec.clone(), groups.clone()));
-        self.start(offer.name, spec, groups, Cause::Standby(id), mode);
+        let token = self.next_token(&offer.name);
+        self.start(offer.name, spec, token, groups, Cause::Standby(id), mode);
     }
 
     pub(super) fn standby_built(&mut self, now: Instant, id: MoveId, pid: Pid) {
@@ -370,6 +433,9 @@ impl Node {
     }
 }
 
+/// A name whose move finds no connection or no room is looked at again after this.
+const BUSY_AGAIN: Duration = Duration::from_millis(100);
+
 /// What the reconciler sees.
 struct View<'a> {
     me: &'a NodeId,
@@ -382,6 +448,13 @@ struct View<'a> {
 impl Placement for View<'_> {
     fn owner(&self, name: &Name) -> Should {
         let kind = match self.registry.resolve(name) {
+            // Its node died on the way: the target has its state, and goes first (ownership,
+            // consequence 1).
+            Resolution::Orphan { claim: Claim { at: At::Moving { to, .. }, .. }, .. }
+                if to == self.me || self.placing.member(to).is_some() =>
+            {
+                return Should::Node(to.clone());
+            }
             Resolution::Held { claim, .. } | Resolution::Orphan { claim, .. } => {
                 claim.spec.as_ref().map(|spec| spec.kind.clone())
             }
@@ -395,6 +468,12 @@ impl Placement for View<'_> {
     }
 
     fn is(&self, name: &Name) -> Is {
+        // A standby that is not built yet, or about to run, is waited for.
+        if let Some(Role::Target { phase, .. }) = self.moves.of(name)
+            && phase != TargetPhase::Orphaned
+        {
+            return Is::Pending;
+        }
         match self.registry.resolve(name) {
             Resolution::Free => Is::Free,
             Resolution::Pending { .. } => Is::Pending,

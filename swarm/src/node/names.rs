@@ -208,6 +208,8 @@ impl Node {
         groups: &[(Name, Bytes)],
     ) -> u64 {
         self.reconciler.mark(name.clone());
+        // Another process: what the last one said about moves is forgotten.
+        self.moves.forget(&name);
         let claim = Claim {
             name,
             token,
@@ -341,14 +343,17 @@ impl Node {
             let Some((_, name)) = self.names.restarts.pop_first() else { return };
             let Some(claim) = self.registry.own(&name).cloned() else { continue };
             let (At::Waiting, Some(spec)) = (&claim.at, claim.spec) else { continue };
-            self.start(name, spec, claim.groups, Cause::Restart, Mode::Fresh);
+            let token = self.next_token(&name);
+            self.start(name, spec, token, claim.groups, Cause::Restart, Mode::Fresh);
         }
     }
 
     /// Starts the worker that a `register` asked for.
     pub(super) fn start_for(&mut self, name: &Name, spec: &Spec, key: AskKey) {
         let request = Request { boot: key.0, id: key.1 };
-        self.start(name.clone(), spec.clone(), Vec::new(), Cause::Asked(key, request), Mode::Fresh);
+        let token = self.next_token(name);
+        let cause = Cause::Asked(key, request);
+        self.start(name.clone(), spec.clone(), token, Vec::new(), cause, Mode::Fresh);
     }
 
     /// Starts a name whose node is dead.
@@ -363,7 +368,8 @@ impl Node {
             groups.extend(self.registry.memberships(node, pid));
         }
         let groups = groups.into_iter().collect();
-        self.start(name.clone(), spec, groups, Cause::Orphan, Mode::Fresh);
+        let token = self.next_token(name);
+        self.start(name.clone(), spec, token, groups, Cause::Orphan, Mode::Fresh);
     }
 
     /// Commands a start.
@@ -371,11 +377,11 @@ impl Node {
         &mut self,
         name: Name,
         spec: Spec,
+        token: Token,
         groups: Groups,
         cause: Cause,
         mode: Mode,
     ) {
-        let token = self.next_token(&name);
         let (kind, args): (Kind, Vec<u8>) = (spec.kind.clone(), spec.args.to_vec());
         let ticket = self.names.begin(Start {
             name: name.clone(),

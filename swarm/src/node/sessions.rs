@@ -81,6 +81,7 @@ impl Node {
         let Ok(meta) = NodeMeta::decode(member.metadata.as_bytes()) else { return false };
         self.links.member_up(now, member.id.clone(), meta.link);
         self.registry.node_up(now, member.id.clone());
+        self.moves.node_up(now, &member.id);
         let known = self.placing.member(&member.id).is_some();
         if self.placing.update(&member.id, meta) {
             self.moves.target_changed(&member.id);
@@ -92,6 +93,8 @@ impl Node {
     fn member_down(&mut self, now: Instant, node: &NodeId, how: Gone) {
         self.links.member_gone(now, node);
         self.registry.node_dead(now, node);
+        // A claim of the dead node that is known here is its acknowledgement of a move.
+        self.settle_facts(now);
         self.moves.node_dead(now, node);
         self.conflicts_of_dead(now, node);
         self.asks_of_dead(now, node);

@@ -14,6 +14,9 @@ use swarm_base::codec;
 use swarm_base::{Boot, Pid};
 use swarm_process::{CallFailure, Lookup, Mail, SendError};
 
+/// The most receivers of one frame, so that they leave room for the message itself.
+const FRAME_PIDS_MAX: usize = 4_096;
+
 impl Core {
     /// Casts `message` to each of `pids`: one frame for each node. Returns to how many.
     pub(crate) async fn cast_many<M: Message + Clone>(
@@ -75,11 +78,10 @@ impl Core {
                     for (boot, to) in frames {
                         let origin = Some((self.me.boot, left_ms));
                         let numbers: Vec<_> = to.iter().map(|(_, number)| *number).collect();
-                        if self.send_many::<M>(boot, origin, to, &body, timeout).await == 0 {
-                            for number in numbers {
-                                let failure = Err(CallFailure::NodeDown);
-                                self.processes.calls().finish(number, failure);
-                            }
+                        let sent = self.send_many::<M>(boot, origin, to, &body, timeout).await;
+                        for number in &numbers[sent..] {
+                            let failure = Err(CallFailure::NodeDown);
+                            self.processes.calls().finish(*number, failure);
                         }
                     }
                 }
@@ -98,7 +100,7 @@ impl Core {
         for (pid, mut call, failed) in waiting {
             // A full mailbox is waited for within the deadline, as any call waits for it.
             if let Some((handle, SendError::Full(mail))) = failed {
-                let _ = call.send_to(&handle, mail.payload).await;
+                let _ = call.send_mail_to(&handle, mail).await;
             }
             let outcome = (&mut call).await;
             outcomes.push((pid, outcome_of::<M>(Whom::Pid(pid), outcome, timeout)));
@@ -115,17 +117,20 @@ impl Core {
         timeout: Duration,
     ) -> usize {
         let Some(route) = self.routes.to(boot) else { return 0 };
-        let count = to.len();
-        let many = Frame::Many(Many {
-            to,
-            call,
-            message: Bytes::from_static(M::NAME.as_bytes()),
-            body: body.clone(),
-        });
-        match tokio::time::timeout(timeout, route.outbox.send(|out| many.encode(out))).await {
-            Ok(Ok(())) => count,
-            _ => 0,
+        let mut sent = 0;
+        for to in to.chunks(FRAME_PIDS_MAX) {
+            let many = Frame::Many(Many {
+                to: to.to_vec(),
+                call,
+                message: Bytes::from_static(M::NAME.as_bytes()),
+                body: body.clone(),
+            });
+            match tokio::time::timeout(timeout, route.outbox.send(|out| many.encode(out))).await {
+                Ok(Ok(())) => sent += to.len(),
+                _ => break,
+            }
         }
+        sent
     }
 
     fn by_node(&self, pids: Vec<Pid>) -> (Vec<Pid>, BTreeMap<Boot, Vec<Pid>>) {
