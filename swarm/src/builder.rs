@@ -353,7 +353,7 @@ impl Plan {
             started: Some(started),
             answers: BTreeMap::new(),
             errands: Errands::default(),
-            drain: None,
+            drains: Vec::new(),
             departed: None,
             end: None,
         };

@@ -40,8 +40,11 @@ impl Driver {
                 self.core.events.publish(&event);
             }
             Event::Draining { left, total, done } => {
-                if let Some(progress) = &self.drain {
+                for progress in &self.drains {
                     progress.send_replace(Draining { left, total, done });
+                }
+                if done {
+                    self.drains.clear();
                 }
             }
             Event::Merged => {

@@ -76,7 +76,8 @@ pub(crate) struct Driver {
     pub started: Option<oneshot::Sender<Started>>,
     pub answers: BTreeMap<u64, oneshot::Sender<Outcome>>,
     pub errands: Errands,
-    pub drain: Option<watch::Sender<Draining>>,
+    /// Who waits for the drain, until it is done.
+    pub drains: Vec<watch::Sender<Draining>>,
     pub departed: Option<oneshot::Sender<()>>,
     /// Set when the driver is to end.
     pub end: Option<End>,
@@ -225,7 +226,8 @@ impl Driver {
                 self.node.set_ready(now, readiness == Readiness::Ready);
             }
             Input::Drain { left, progress } => {
-                self.drain = Some(progress);
+                self.drains.retain(|waits| !waits.is_closed());
+                self.drains.push(progress);
                 self.node.drain(now, left);
             }
             Input::Closing => self.node.closing(),

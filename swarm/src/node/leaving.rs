@@ -35,16 +35,15 @@ impl Leaving {
 }
 
 impl Node {
-    /// Moves everything away, until `left` is over. `Event::Draining` tells how far it is.
+    /// Moves everything away, until `left` is over. `Event::Draining` tells how far it is, and is
+    /// due again for each time that this is asked; of several at once the last deadline counts.
     pub(crate) fn drain(&mut self, now: Instant, left: Duration) {
         self.touch(now);
-        if self.leaving.is_leaving() {
-            return;
-        }
         self.moves.set_accepting(Accepting::Leaving);
         let total = self.to_hand_over().count() + self.names.starts();
-        self.leaving.drain =
-            Some(Drain { until: now + left, look: now, total, left: total.max(1) });
+        let under_way = self.leaving.drain.as_ref().filter(|drain| drain.left > 0);
+        let until = under_way.map_or(now + left, |drain| drain.until.max(now + left));
+        self.leaving.drain = Some(Drain { until, look: now, total, left: total.max(1) });
         self.set_ready(now, false);
         self.check_leaving(now);
     }
