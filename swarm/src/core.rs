@@ -186,6 +186,15 @@ impl Core {
         Arc::new(Node(Arc::clone(self)))
     }
 
+    /// The process of the name of these bytes. One of this node's own is not given out any more
+    /// once its end could have been seen here.
+    pub(crate) fn whereis(&self, name: &[u8]) -> Option<Pid> {
+        let pid = self.names.whereis(name)?;
+        let is_known =
+            pid.boot != self.me.boot || !matches!(self.processes.find(pid), Lookup::Nowhere);
+        is_known.then_some(pid)
+    }
+
     /// A number that this node uses once.
     pub(crate) fn number(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed)

@@ -166,7 +166,7 @@ impl Swarm {
     /// After a healed partition two nodes may briefly disagree.
     #[must_use]
     pub fn whereis(&self, name: impl ToName) -> Option<Pid> {
-        self.core.names.whereis(name.name_bytes())
+        self.core.whereis(name.name_bytes())
     }
 
     /// Asks the node that holds the name.
@@ -285,7 +285,7 @@ impl Swarm {
 
     pub(crate) fn pid_of(&self, target: &Target) -> Option<Pid> {
         match target {
-            Target::Name(name) => self.core.names.whereis(name.as_bytes()),
+            Target::Name(name) => self.core.whereis(name.as_bytes()),
             Target::Pid(pid) => Some(*pid),
         }
     }

@@ -92,6 +92,15 @@ impl Placing {
         }
     }
 
+    /// Who should run `name`, were it of any kind that is served.
+    pub(crate) fn owners_of_any_kind(&self, name: &Name) -> BTreeSet<NodeId> {
+        let owner = |kind: &String| match self.owner(kind, name) {
+            Owner::Node(node) => Some(node),
+            Owner::Nobody => None,
+        };
+        self.rings.keys().filter_map(owner).collect()
+    }
+
     /// What all nodes must agree on before one of them acts as an owner: a hash of every live
     /// member, its life, its weight, its kinds and whether it is ready.
     pub(crate) fn hash(&self) -> u64 {

@@ -164,6 +164,10 @@ impl Node {
             Resolution::Free if self.names.is_starting(name) => {
                 self.asks.put(key, Place::Parked(Stage::Running));
             }
+            // A claim of a process that has ended would never end.
+            Resolution::Free if !self.names.lives(pid) => {
+                self.answer(now, key, Outcome::NotFound, None);
+            }
             Resolution::Free => {
                 let token = self.next_token(name);
                 let position = self.registry.append(
@@ -198,7 +202,7 @@ impl Node {
                 self.answer(now, key, Outcome::Done, at);
             }
             Resolution::Free if !self.names.is_starting(name) => {
-                self.answer(now, key, Outcome::NotFound, None);
+                self.ask_owners(now, key, name, Outcome::NotFound);
             }
             _ => self.asks.put(key, Place::Parked(Stage::Resolve)),
         }
@@ -235,7 +239,7 @@ impl Node {
                 }
             }
             Resolution::Free if !self.names.is_starting(name) => {
-                self.answer(now, key, Outcome::NotFound, None);
+                self.ask_owners(now, key, name, Outcome::NotFound);
             }
             _ => self.asks.put(key, Place::Parked(Stage::Resolve)),
         }
@@ -251,7 +255,7 @@ impl Node {
                 let pid = claim.pid();
                 self.answer(now, key, Outcome::At(pid), None);
             }
-            Resolution::Free => self.answer(now, key, Outcome::At(None), None),
+            Resolution::Free => self.ask_owners(now, key, name, Outcome::At(None)),
             _ => self.asks.put(key, Place::Parked(Stage::Resolve)),
         }
     }
@@ -273,6 +277,22 @@ impl Node {
         match node.cloned() {
             Some(node) => self.pass_on(now, key, Owner::Node(node)),
             None => self.answer(now, key, Outcome::NotFound, None),
+        }
+    }
+
+    /// Passes a question about a name that is free here on to those who would know better: its
+    /// owners, one for each kind. With the last of them the answer is `nobody`.
+    fn ask_owners(&mut self, now: Instant, key: &AskKey, name: &Name, nobody: Outcome) {
+        let Some(Open { ask, .. }) = self.asks.get(key) else { return };
+        let is_next = |owner: &NodeId| match ask.hops {
+            0 => *owner != self.me,
+            // In one order, so that none is asked twice.
+            _ => *owner > self.me && *owner != ask.origin,
+        };
+        let next = self.placing.owners_of_any_kind(name).into_iter().find(is_next);
+        match next.filter(|_| ask.hops < Ask::HOPS_MAX) {
+            Some(owner) => self.pass_on(now, key, Owner::Node(owner)),
+            None => self.answer(now, key, nobody, None),
         }
     }
 
