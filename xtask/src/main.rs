@@ -3,6 +3,7 @@
 //! One module for each command, with its arguments and a `run` that returns what failed. A command
 //! that fails ends with exit status 1. Ctrl-C ends the children too: they share this process group.
 
+mod bench;
 mod ci;
 mod failure;
 mod runner;
@@ -28,6 +29,8 @@ enum Command {
     Test(test::Args),
     /// Format, lints, docs, tidy and unit tests
     Ci(ci::Args),
+    /// Figures of this machine, each beside the floor that it must reach
+    Bench(bench::Args),
     /// The rules that no compiler checks: which crate may use which, headers, sizes, leftovers
     Tidy(tidy::Args),
 }
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Test(args) => test::run(&args),
         Command::Ci(args) => ci::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Tidy(args) => tidy::run(&args),
     };
     match done {

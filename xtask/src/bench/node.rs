@@ -1,0 +1,126 @@
+//! A process of the bench: a node, or an end of the bare echo, as it is told.
+
+use super::echo::{Caller, Server};
+use super::protocol::{Reply, Request};
+use super::workers::Device;
+use super::{books, calls, death, load, memory};
+use crate::Failure;
+use std::io::{BufRead, Write};
+use swarm::{ClusterSecret, Swarm};
+use tokio::sync::mpsc;
+
+/// Reads requests until there are no more, that is, until the bench is gone.
+pub(super) fn run() -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::new(format!("a process of the bench: {error}"));
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
+    let (sender, mut requests) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            if sender.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    runtime.block_on(async {
+        let mut state = State::default();
+        while let Some(line) = requests.recv().await {
+            let reply = match serde_json::from_str(&line) {
+                Ok(request) => state.answer(request).await.unwrap_or_else(Reply::Failed),
+                Err(error) => Reply::Failed(format!("`{line}`: {error}")),
+            };
+            let reply = serde_json::to_string(&reply).map_err(|e| Failure::new(e.to_string()))?;
+            let mut output = std::io::stdout().lock();
+            writeln!(output, "{reply}").and_then(|()| output.flush()).map_err(failed)?;
+        }
+        Ok(())
+    })
+}
+
+#[derive(Default)]
+struct State {
+    swarm: Option<Swarm>,
+    watch: Option<load::Watching>,
+    death: Option<death::Watching>,
+    server: Option<Server>,
+    caller: Option<Caller>,
+}
+
+impl State {
+    async fn answer(&mut self, request: Request) -> Result<Reply, String> {
+        match request {
+            Request::Start { name, secret, seeds } => {
+                let secret = ClusterSecret::from_file(&secret).map_err(text)?;
+                let swarm = Swarm::builder(name)
+                    .bind("127.0.0.1:0")
+                    .cluster("bench")
+                    .secret(secret)
+                    .seeds(seeds)
+                    .worker::<Device>()
+                    .start()
+                    .await
+                    .map_err(text)?;
+                let address = swarm.local_addr().to_string();
+                self.swarm = Some(swarm);
+                Ok(Reply::Address(address))
+            }
+            Request::Nodes => Ok(Reply::Count(self.node()?.nodes().len() as u64)),
+            Request::Register { prefix, count, at_once } => {
+                load::register(self.node()?, &prefix, count, at_once).await
+            }
+            Request::Stop { prefix, count } => load::stop(self.node()?, &prefix, count).await,
+            Request::Watch { count } => {
+                self.watch = Some(load::watch(self.node()?.clone(), count));
+                Ok(Reply::Done)
+            }
+            Request::Watched => match self.watch.take() {
+                Some(watching) => Ok(Reply::At(watching.await.map_err(text)?)),
+                None => Err("nothing is watched".to_owned()),
+            },
+            Request::Whereis { prefix, count, millis } => {
+                load::whereis(self.node()?, &prefix, count, millis).await
+            }
+            Request::Shares { prefix, count } => load::shares(self.node()?, &prefix, count),
+            Request::Call { prefix, count, on, callers, millis } => {
+                let names = calls::names_on(self.node()?, &prefix, count, &on).await?;
+                calls::call(self.node()?, names, callers, millis).await
+            }
+            Request::Cast { prefix, count, on, millis } => {
+                let names = calls::names_on(self.node()?, &prefix, count, &on).await?;
+                calls::cast(self.node()?, &names[0], millis).await
+            }
+            Request::WatchDeath { count } => {
+                self.death = Some(death::watch(self.node()?.clone(), count));
+                Ok(Reply::Done)
+            }
+            Request::Death => match self.death.take() {
+                Some(watching) => watching.seen().await,
+                None => Err("no death is watched".to_owned()),
+            },
+            Request::Running => Ok(Reply::Running(books::running())),
+            Request::Memory { workers } => memory::measure(workers).await,
+            Request::EchoServe => {
+                let server = Server::start()?;
+                let address = server.address();
+                self.server = Some(server);
+                Ok(Reply::Address(address))
+            }
+            Request::EchoDial { address } => {
+                self.caller = Some(Caller::dial(&address).await?);
+                Ok(Reply::Done)
+            }
+            Request::Echo { callers, millis } => {
+                self.caller.as_ref().ok_or("no connection")?.echo(callers, millis).await
+            }
+        }
+    }
+
+    fn node(&self) -> Result<&Swarm, String> {
+        self.swarm.as_ref().ok_or_else(|| "no node runs here".to_owned())
+    }
+}
+
+/// An error as the bench shows it.
+pub(super) fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

@@ -1,0 +1,305 @@
+//! One round of `bench main`: three fresh node processes, and every row once.
+
+use super::child::Child;
+use super::figures::{Watch, median};
+use super::protocol::{Reply, Request};
+use super::rows::Row;
+use crate::Failure;
+use std::path::PathBuf;
+use std::time::Duration;
+use swarm_base::ClusterSecret;
+
+const NAMES: u64 = 10_000;
+const NODES: usize = 3;
+const AT_ONCE: u64 = 50;
+const CALLERS: u64 = 64;
+const WORKERS: u64 = 100_000;
+
+/// Registered and stopped before anything is measured: the first use of everything is not news.
+const WARM_UP: u64 = 500;
+
+/// A call and the bare echo take turns, so that whatever else the machine does hits both alike.
+const TURNS: usize = 5;
+const TURN_MS: u64 = 400;
+const RATE_MS: u64 = 2_000;
+
+/// How many bare echoes a call may cost, and what it may take at most.
+const ECHOES_MAX: f64 = 1.6;
+const CALL_US_MAX: f64 = 120.0;
+
+/// Measures every row once.
+pub(super) fn run() -> Result<Vec<Row>, Failure> {
+    let mut round = Round::start()?;
+    round.step("the first use of everything");
+    round.register("warm", WARM_UP, AT_ONCE)?;
+    round.stop("warm", WARM_UP)?;
+    let mut rows = Vec::new();
+    round.step("register, one client");
+    let one = round.register("one", NAMES, 1)?;
+    rows.push(Row::at_least("register, one client, 10,000 names", one.rate, "/s", 7_000.0));
+    round.stop("one", NAMES)?;
+    round.step("register, 50 at once");
+    let many = round.register("dev", NAMES, AT_ONCE)?;
+    rows.push(Row::at_least("register, 50 at once, 10,000 names", many.rate, "/s", 45_000.0));
+    let views_ms = one.views_ms.max(many.views_ms);
+    rows.push(Row::at_most("all three views complete after the last Ok", views_ms, "ms", 5.0));
+    round.shares()?;
+    round.step("whereis");
+    rows.push(round.whereis()?);
+    round.step("call by name to another node, one caller, and the bare echo in turns");
+    rows.push(round.call_one()?);
+    round.step("call by name to another node, 64 callers");
+    rows.push(round.call_many()?);
+    round.step("cast to another node");
+    rows.extend(round.cast()?);
+    round.step("local call");
+    rows.push(round.call_local()?);
+    round.step("a node dies");
+    rows.push(round.death()?);
+    round.step("100,000 workers");
+    rows.push(memory()?);
+    Ok(rows)
+}
+
+struct Round {
+    nodes: Vec<Child>,
+    begun: Watch,
+    /// How many names the views hold.
+    names: u64,
+}
+
+/// What a registration of many names came to.
+struct Registered {
+    rate: f64,
+    views_ms: f64,
+}
+
+impl Round {
+    /// Three nodes that see each other.
+    fn start() -> Result<Self, Failure> {
+        let secret = Secret::new()?;
+        let (mut nodes, mut seeds) = (Vec::new(), Vec::new());
+        for at in 1..=NODES {
+            let name = node(at);
+            let mut child = Child::start(&name)?;
+            let secret = secret.0.to_string_lossy().into_owned();
+            match child.ask(&Request::Start { name, secret, seeds: seeds.clone() })? {
+                Reply::Address(address) => seeds.push(address),
+                other => return Err(unexpected(&other)),
+            }
+            nodes.push(child);
+        }
+        let begun = Watch::start();
+        for node in &mut nodes {
+            wait_for(|| Ok(count(node.ask(&Request::Nodes)?)? == NODES as u64))?;
+        }
+        Ok(Self { nodes, begun, names: 0 })
+    }
+
+    fn step(&self, what: &str) {
+        eprintln!("  {:5.1} s  {what}", self.begun.seconds());
+    }
+
+    fn first(&mut self, request: &Request) -> Result<Reply, Failure> {
+        self.nodes[0].ask(request)
+    }
+
+    fn all(&mut self, request: &Request) -> Result<Vec<Reply>, Failure> {
+        self.nodes.iter_mut().map(|node| node.ask(request)).collect()
+    }
+
+    /// Registers through the first node, while all three watch their views.
+    fn register(&mut self, prefix: &str, count: u64, at_once: u64) -> Result<Registered, Failure> {
+        self.names += count;
+        self.all(&Request::Watch { count: self.names })?;
+        let request = Request::Register { prefix: prefix.to_owned(), count, at_once };
+        let Reply::Registered { seconds, p50_us, p99_us, last_ok_ns } = self.first(&request)?
+        else {
+            return Err(Failure::new("a registration answered something else"));
+        };
+        let mut views_ms: f64 = 0.0;
+        for seen in self.all(&Request::Watched)? {
+            let Reply::At(at) = seen else { return Err(unexpected(&seen)) };
+            views_ms = views_ms.max(at.saturating_sub(last_ok_ns) as f64 / 1e6);
+        }
+        let rate = count as f64 / seconds;
+        eprintln!("           {rate:.0}/s, p50 {p50_us:.0} µs, p99 {p99_us:.0} µs");
+        Ok(Registered { rate, views_ms })
+    }
+
+    fn stop(&mut self, prefix: &str, count: u64) -> Result<(), Failure> {
+        self.names -= count;
+        self.all(&Request::Watch { count: self.names })?;
+        self.first(&Request::Stop { prefix: prefix.to_owned(), count })?;
+        self.all(&Request::Watched)?;
+        Ok(())
+    }
+
+    /// Says where the names run: two of three must be elsewhere for the rows to mean anything.
+    fn shares(&mut self) -> Result<(), Failure> {
+        match self.first(&Request::Shares { prefix: "dev".to_owned(), count: NAMES })? {
+            Reply::Shares(shares) => {
+                let list: Vec<_> = shares.iter().map(|(node, n)| format!("{node} {n}")).collect();
+                eprintln!("           run on: {}", list.join(", "));
+                let away: u64 = shares.iter().filter(|(of, _)| *of != node(1)).map(|s| s.1).sum();
+                if shares.len() < NODES || away < NAMES / 2 {
+                    return Err(Failure::new("the names are not spread over the nodes"));
+                }
+                Ok(())
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    fn whereis(&mut self) -> Result<Row, Failure> {
+        let (prefix, count) = ("dev".to_owned(), NAMES);
+        let found = rate(self.first(&Request::Whereis { prefix, count, millis: 1_000 })?)?;
+        Ok(Row::at_least("whereis, one caller, 10,000 names", found.0, "/s", 3e6))
+    }
+
+    fn call(&mut self, on: usize, callers: u64, millis: u64) -> Result<(f64, f64), Failure> {
+        let (prefix, on) = ("dev".to_owned(), node(on));
+        rate(self.first(&Request::Call { prefix, count: NAMES, on, callers, millis })?)
+    }
+
+    fn call_one(&mut self) -> Result<Row, Failure> {
+        let (mut server, mut caller) = (Child::start("echo server")?, Child::start("echo")?);
+        let Reply::Address(address) = server.ask(&Request::EchoServe)? else {
+            return Err(Failure::new("the echo has no address"));
+        };
+        caller.ask(&Request::EchoDial { address })?;
+        let (mut echoes, mut calls) = (Vec::new(), Vec::new());
+        for _ in 0..TURNS {
+            let echo = Request::Echo { callers: 1, millis: TURN_MS };
+            echoes.push(rate(caller.ask(&echo)?)?.1);
+            calls.push(self.call(2, 1, TURN_MS)?.1);
+        }
+        let (echo, call) = (median(&echoes), median(&calls));
+        eprintln!("           bare echo p50 {echo:.1} µs, call p50 {call:.1} µs");
+        let most = CALL_US_MAX.min(ECHOES_MAX * echo);
+        Ok(Row::at_most("call by name to another node, one caller, p50", call, "µs", most))
+    }
+
+    fn call_many(&mut self) -> Result<Row, Failure> {
+        let (per_second, p50) = self.call(2, CALLERS, RATE_MS)?;
+        eprintln!("           p50 {p50:.0} µs");
+        Ok(Row::at_least("call by name to another node, 64 callers", per_second, "/s", 1e5))
+    }
+
+    fn cast(&mut self) -> Result<[Row; 2], Failure> {
+        let (prefix, on) = ("dev".to_owned(), node(2));
+        let request = Request::Cast { prefix, count: NAMES, on, millis: RATE_MS };
+        let Reply::Cast { sent, delivered, seconds, growth_bytes } = self.first(&request)? else {
+            return Err(Failure::new("a cast answered something else"));
+        };
+        eprintln!("           {sent} sent, {delivered} counted by the worker");
+        if sent != delivered {
+            return Err(Failure::new(format!("{sent} were cast, and {delivered} delivered")));
+        }
+        let (rate, mib) = (delivered as f64 / seconds, growth_bytes as f64 / f64::from(1 << 20));
+        Ok([
+            Row::at_least("cast, 64 B, to another node, delivered", rate, "/s", 5e5),
+            Row::at_most("cast, 64 B: growth of the sender's memory", mib, "MiB", 32.0),
+        ])
+    }
+
+    fn call_local(&mut self) -> Result<Row, Failure> {
+        let (_, p50) = self.call(1, 1, 1_000)?;
+        Ok(Row::at_most("local call, one caller, p50", p50, "µs", 1.5))
+    }
+
+    /// Kills the third node. What ran there must run on the others, each name once, by the
+    /// workers' own books; the time is the later of the last start and the last complete view.
+    fn death(&mut self) -> Result<Row, Failure> {
+        let Some(mut third) = self.nodes.pop() else { return Err(Failure::new("no third node")) };
+        self.all(&Request::WatchDeath { count: self.names })?;
+        third.kill()?;
+        let (mut dead, mut complete) = (u64::MAX, 0);
+        for seen in self.all(&Request::Death)? {
+            let Reply::Death { dead_ns, complete_ns, last_start_ns } = seen else {
+                return Err(unexpected(&seen));
+            };
+            dead = dead.min(dead_ns);
+            complete = complete.max(complete_ns).max(last_start_ns);
+        }
+        let mut running = Vec::new();
+        for workers in self.all(&Request::Running)? {
+            let Reply::Running(names) = workers else { return Err(unexpected(&workers)) };
+            running.extend(names);
+        }
+        running.sort_unstable();
+        let mut names: Vec<_> = (0..NAMES).map(|at| super::load::name("dev", at)).collect();
+        names.sort_unstable();
+        if running != names {
+            let (run, want) = (running.len(), names.len());
+            return Err(Failure::new(format!("{run} workers run where {want} names should")));
+        }
+        let seconds = complete.saturating_sub(dead) as f64 / 1e9;
+        Ok(Row::at_most("10,000 names, one of three nodes dies: all running", seconds, "s", 0.3))
+    }
+}
+
+fn memory() -> Result<Row, Failure> {
+    match Child::start("memory")?.ask(&Request::Memory { workers: WORKERS })? {
+        Reply::Bytes(bytes) => {
+            Ok(Row::at_most("memory of a spawned worker, of 100,000", bytes / 1e3, "KB", 5.0))
+        }
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn node(at: usize) -> String {
+    format!("n{at}")
+}
+
+fn count(reply: Reply) -> Result<u64, Failure> {
+    match reply {
+        Reply::Count(count) => Ok(count),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Calls per second, and their median in microseconds.
+fn rate(reply: Reply) -> Result<(f64, f64), Failure> {
+    match reply {
+        Reply::Rate { per_second, p50_us, .. } => Ok((per_second, p50_us)),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn unexpected(reply: &Reply) -> Failure {
+    Failure::new(format!("a process of the bench answered {reply:?}"))
+}
+
+/// Polls until it is so.
+fn wait_for(mut is_so: impl FnMut() -> Result<bool, Failure>) -> Result<(), Failure> {
+    let begun = Watch::start();
+    while !is_so()? {
+        if begun.elapsed() > Duration::from_secs(20) {
+            return Err(Failure::new("the nodes do not find each other"));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+/// The file of the cluster's secret; removed when the nodes have read it.
+struct Secret(PathBuf);
+
+impl Secret {
+    fn new() -> Result<Self, Failure> {
+        let path = std::env::temp_dir().join(format!("swarm-bench-{}.secret", std::process::id()));
+        // What an earlier process with this number has left behind.
+        let _ = std::fs::remove_file(&path);
+        match ClusterSecret::generate().to_file(&path) {
+            Ok(()) => Ok(Self(path)),
+            Err(error) => Err(Failure::new(format!("{}: {error}", path.display()))),
+        }
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
