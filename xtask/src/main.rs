@@ -1,12 +1,15 @@
 //! Tasks of the workspace: `cargo xtask <command>`.
 //!
 //! One module for each command, with its arguments and a `run` that returns what failed. A command
-//! that fails ends with exit status 1. Ctrl-C ends the children too: they share this process group.
+//! that fails ends with exit status 1. Ctrl-C ends the children too: they share this process group,
+//! but for the nodes of the demo, which it ends itself.
 
 mod bench;
 mod ci;
+mod demo;
 mod failure;
 mod runner;
+mod sim;
 mod step;
 mod test;
 mod tidy;
@@ -25,6 +28,13 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// A cluster of real node processes on this machine: every line of it is an assertion
+    Demo(demo::Args),
+    /// A node process of the demo, driven over its stdin
+    #[command(hide = true)]
+    Node(demo::node::Args),
+    /// Clusters of real nodes in simulated worlds, with faults and checkers; one for each seed
+    Sim(sim::Args),
     /// Everything that has to pass before a change lands: `ci`, then what takes longer
     Test(test::Args),
     /// Format, lints, docs, tidy and unit tests
@@ -37,6 +47,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Node(args) => demo::node::run(&args),
+        Command::Sim(args) => sim::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Ci(args) => ci::run(&args),
         Command::Bench(args) => bench::run(&args),

@@ -17,5 +17,6 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 fn steps() -> Vec<Step> {
     let mut steps = ci::steps();
     steps.extend(runner::integration());
+    steps.push(Step::xtask("demo", "demo --workers 1000"));
     steps
 }
