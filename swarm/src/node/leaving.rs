@@ -73,7 +73,9 @@ impl Node {
             return;
         }
         let (until, total, before) = (drain.until, drain.total, drain.left);
-        let left = self.to_hand_over().count() + self.names.starts() + self.moves.in_flight();
+        // A name on its way is both claimed and in flight, until its new claim is here.
+        let claimed = self.to_hand_over().count();
+        let left = claimed.max(self.moves.in_flight()) + self.names.starts();
         let nowhere = left > 0 && self.moves.in_flight() == 0 && !self.somebody_takes();
         let done = left == 0 || nowhere || until <= now;
         if let Some(drain) = &mut self.leaving.drain {
