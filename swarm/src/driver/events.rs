@@ -85,8 +85,9 @@ impl Driver {
     fn session_down(&mut self, node: &NodeId, session: Session, why: &Cause) {
         self.core.routes.remove(session);
         // A node that said goodbye has answered its calls, or passed them on to where its
-        // processes went: those are still under way.
-        if !matches!(why, Cause::There(Reason::Shutdown)) {
+        // processes went: those are still under way. Whether one that is gone said goodbye, its
+        // `NodeDown` tells.
+        if !matches!(why, Cause::There(Reason::Shutdown) | Cause::Here(Reason::Gone)) {
             self.core.processes.calls().fail_node(node.boot);
         }
         self.core.changed.notify_waiters();

@@ -184,6 +184,8 @@ impl Node {
         }
         self.placing.update(&self.me, self.meta.clone());
         self.ring_changed(now);
+        // Membership tells of others only.
+        self.emit(Event::Members);
     }
 
     /// An input came in at `now`.
