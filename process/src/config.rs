@@ -6,7 +6,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// How many messages wait in one mailbox before senders wait. Messages from other nodes are
-    /// taken up to four times as many, while their nodes are told to pause. 1 to 1,048,576.
+    /// taken beyond it while their nodes are told to pause, up to 64 MiB. 1 to 1,048,576.
     /// More hides a slow worker longer and costs memory; fewer makes bursts wait.
     pub mailbox_messages: usize,
     /// How many bytes wait in one mailbox before senders wait: of a message from this node its

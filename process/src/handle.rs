@@ -106,6 +106,19 @@ impl Handle {
         self.0.mailbox.force(mail)
     }
 
+    /// Takes a mail from another node, which sends on until it learns to pause: whatever it has
+    /// under way until then is taken, up to 64 MiB. Above that the mail comes back as refused.
+    pub fn absorb(&self, mail: Mail) -> Pressure {
+        self.0.mailbox.absorb(mail)
+    }
+
+    /// Whether a sender was told to pause, and no [`Notice::Eased`](crate::Notice::Eased) has
+    /// followed yet. `false` once the process has ended.
+    #[must_use]
+    pub fn is_pressed(&self) -> bool {
+        self.0.mailbox.is_pressed()
+    }
+
     /// Signals the process. `false` where it has ended: then no notice answers.
     pub fn signal(&self, signal: Signal) -> bool {
         self.0.mailbox.signal(signal)

@@ -38,6 +38,13 @@ pub(crate) struct Limits {
 impl Limits {
     /// How many times the limits are taken from senders that cannot wait.
     pub(crate) const HARD: usize = 4;
+
+    /// How many bytes are taken from other nodes, which send on until they learn to pause: what
+    /// the windows of some twenty connections hold.
+    pub(crate) const ABSORBED: usize = 64 << 20;
+
+    /// What a mail counts for that, beside its bytes.
+    pub(crate) const MAIL_LEN: usize = 128;
 }
 
 /// What a process is ready to handle.
@@ -180,6 +187,20 @@ impl Lanes {
         (Push::Taken, self.append(mail))
     }
 
+    /// Takes what was on its way from another node before that node learned to pause.
+    pub(crate) fn absorb(&mut self, mail: Mail) -> (Push, Option<Waker>) {
+        if self.closed {
+            return (Push::Closed(mail), None);
+        }
+        let len = mail.payload.len();
+        let held = self.bytes + self.mails.len() * Limits::MAIL_LEN;
+        self.pressed |= !self.has_room(len, 1);
+        if held + len > Limits::ABSORBED && !self.mails.is_empty() {
+            return (Push::Full(mail), None);
+        }
+        (Push::Taken, self.append(mail))
+    }
+
     /// Puts mails before all others, whatever the limits: they were counted where they came from.
     pub(crate) fn prepend(&mut self, front: VecDeque<Mail>) -> Result<(), VecDeque<Mail>> {
         if self.closed {
@@ -259,6 +280,7 @@ impl Lanes {
 
     pub(crate) fn close(&mut self) -> (VecDeque<Mail>, impl Iterator<Item = Waker> + use<>) {
         self.closed = true;
+        self.pressed = false;
         self.bytes = 0;
         self.signals = VecDeque::new();
         self.news = VecDeque::new();

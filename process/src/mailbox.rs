@@ -95,12 +95,22 @@ impl Mailbox {
         let high = lanes.is_pressed();
         drop(lanes);
         wake(woken);
-        match pushed {
-            Push::Taken if high => Pressure::High,
-            Push::Taken => Pressure::Ok,
-            Push::Full(mail) => Pressure::Refused(mail),
-            Push::Closed(mail) => Pressure::Closed(mail),
-        }
+        pressure(pushed, high)
+    }
+
+    /// Takes a mail that was on its way before its node learned to pause.
+    pub(crate) fn absorb(&self, mail: Mail) -> Pressure {
+        let mut lanes = self.lanes();
+        let (pushed, woken) = lanes.absorb(mail);
+        let high = lanes.is_pressed();
+        drop(lanes);
+        wake(woken);
+        pressure(pushed, high)
+    }
+
+    /// Whether somebody was told to pause, and not yet that there is room again.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.lanes().is_pressed()
     }
 
     /// Puts mails before all that wait, in order, and a signal behind the signals that wait. The
@@ -212,6 +222,15 @@ impl Drop for Place<'_> {
             let woken = self.mailbox.lanes().leave_line(ticket);
             wake(woken);
         }
+    }
+}
+
+fn pressure(pushed: Push, high: bool) -> Pressure {
+    match pushed {
+        Push::Taken if high => Pressure::High,
+        Push::Taken => Pressure::Ok,
+        Push::Full(mail) => Pressure::Refused(mail),
+        Push::Closed(mail) => Pressure::Closed(mail),
     }
 }
 

@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
-use swarm_base::{Name, NodeId, Pid};
+use swarm_base::{Instant, Name, NodeId, Pid};
 use swarm_process::{Clock, ExitReason, Lookup, Processes, Stage};
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -130,6 +130,11 @@ impl Core {
         let ticket = SPAWNED | self.number();
         locked(&self.spawning).insert(ticket, sender);
         let process = worker::spawn::<W>(&self.processes, self.system(), ticket, args);
+        if self.has_stopped() {
+            process.kill();
+            locked(&self.spawning).remove(&ticket);
+            return Err(SpawnError::NodeStopped);
+        }
         let deadline = self.clock.at(self.clock.now() + timeout);
         let outcome = tokio::time::timeout_at(deadline, started).await;
         locked(&self.spawning).remove(&ticket);
@@ -181,6 +186,16 @@ impl Core {
         }
     }
 
+    /// Whether the driver has stopped: nothing changes any more.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.inputs.is_closed()
+    }
+
+    /// The driver has stopped: nobody would tell of a start any more.
+    pub(crate) fn fail_spawning(&self) {
+        locked(&self.spawning).clear();
+    }
+
     /// The node as its workers see it.
     pub(crate) fn system(self: &Arc<Self>) -> Arc<dyn System> {
         Arc::new(Node(Arc::clone(self)))
@@ -189,10 +204,20 @@ impl Core {
     /// The process of the name of these bytes. One of this node's own is not given out any more
     /// once its end could have been seen here.
     pub(crate) fn whereis(&self, name: &[u8]) -> Option<Pid> {
-        let pid = self.names.whereis(name)?;
-        let is_known =
-            pid.boot != self.me.boot || !matches!(self.processes.find(pid), Lookup::Nowhere);
-        is_known.then_some(pid)
+        self.names.whereis(name).filter(|pid| !self.has_ended(*pid))
+    }
+
+    /// Whether a process of this node has ended. The node may yet have to hear of it.
+    pub(crate) fn has_ended(&self, pid: Pid) -> bool {
+        pid.boot == self.me.boot && matches!(self.processes.find(pid), Lookup::Nowhere)
+    }
+
+    /// Waits until `name` is not `pid`'s any more, or until `deadline`.
+    pub(crate) async fn until_replaced(&self, name: &Name, pid: Pid, deadline: Instant) {
+        while self.names.whereis(name.as_bytes()) == Some(pid) && self.clock.now() < deadline {
+            let changed = self.changed.notified();
+            let _ = tokio::time::timeout(Duration::from_millis(1), changed).await;
+        }
     }
 
     /// A number that this node uses once.

@@ -370,8 +370,8 @@ impl Swarm {
             return Monitor::here(self.core.processes.monitor(pid));
         }
         let (down, receiver) = oneshot::channel::<Down>();
-        self.core.watches.watch(&self.core, pid, Watcher::Future(down));
-        Monitor::there(pid, receiver)
+        let watch = self.core.watches.watch(&self.core, pid, Watcher::Future(down));
+        Monitor::there(Arc::downgrade(&self.core), watch, pid, receiver)
     }
 
     /// The nodes of the cluster that are not held dead, this one included, by name.
@@ -444,7 +444,7 @@ impl Swarm {
     /// Tells the others to send nothing more, and passes on what is under way.
     pub(crate) async fn hush(&self) {
         for route in self.core.routes.all() {
-            route.send_now(&Frame::Leaving);
+            let _ = route.send_now(&Frame::Leaving);
         }
         let _ = tokio::time::timeout(LINGER, self.core.routes.all_finished()).await;
     }

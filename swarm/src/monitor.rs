@@ -1,6 +1,8 @@
 //! Waiting for the end of a process of any node.
 
+use crate::core::Core;
 use std::pin::Pin;
+use std::sync::Weak;
 use std::task::{Context, Poll};
 use swarm_base::{Boot, Pid};
 use swarm_process::{Down, ExitReason};
@@ -18,7 +20,7 @@ pub struct Monitor(Where);
 #[derive(Debug)]
 enum Where {
     Here(swarm_process::Monitor),
-    There(Pid, oneshot::Receiver<Down>),
+    There { core: Weak<Core>, watch: u64, pid: Pid, down: oneshot::Receiver<Down> },
     Nowhere,
 }
 
@@ -27,8 +29,13 @@ impl Monitor {
         Self(Where::Here(monitor))
     }
 
-    pub(crate) const fn there(pid: Pid, down: oneshot::Receiver<Down>) -> Self {
-        Self(Where::There(pid, down))
+    pub(crate) const fn there(
+        core: Weak<Core>,
+        watch: u64,
+        pid: Pid,
+        down: oneshot::Receiver<Down>,
+    ) -> Self {
+        Self(Where::There { core, watch, pid, down })
     }
 
     pub(crate) const fn nobody() -> Self {
@@ -43,13 +50,23 @@ impl Future for Monitor {
         match &mut self.0 {
             Where::Here(monitor) => Pin::new(monitor).poll(cx),
             // The sender is dropped only with this node: nobody knows any more.
-            Where::There(pid, down) => Pin::new(down)
+            Where::There { pid, down, .. } => Pin::new(down)
                 .poll(cx)
                 .map(|down| down.unwrap_or(Down { pid: *pid, reason: ExitReason::NodeDown })),
             Where::Nowhere => {
                 let pid = Pid::new(Boot::default(), 0);
                 Poll::Ready(Down { pid, reason: ExitReason::NoProcess })
             }
+        }
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        if let Where::There { core, watch, .. } = &self.0
+            && let Some(core) = core.upgrade()
+        {
+            core.watches.unwatch(&core, *watch);
         }
     }
 }

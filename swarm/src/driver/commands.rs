@@ -2,7 +2,7 @@
 
 use super::Driver;
 use crate::node::{Command, Freeze, Frozen, Mode, Stop};
-use crate::traffic::{Frame, Watcher, decode_handed_over, encode_handed_over};
+use crate::traffic::{Watcher, decode_handed_over, encode_handed_over};
 use crate::worker::{Start, StartRequest};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
@@ -147,9 +147,8 @@ impl Driver {
                 self.errands.starting.remove(&ticket);
                 self.errands.open.retain(|_, (of, _)| *of != pid);
                 self.node.exited(now, pid, &reason);
-                for session in self.core.routes.ease(pid) {
-                    self.resume(session, pid);
-                }
+                self.core.ease(pid);
+                self.core.watches.watcher_ended(&self.core, pid);
             }
             Notice::Frozen { ticket, handoff, .. } => {
                 if let Some((_, Errand::Freeze(freeze))) = self.errands.open.remove(&ticket) {
@@ -184,11 +183,7 @@ impl Driver {
                     tracing::warn!(%pid, %error, "the state of the other copy was not taken in");
                 }
             }
-            Notice::Eased { pid } => {
-                for session in self.core.routes.ease(pid) {
-                    self.resume(session, pid);
-                }
-            }
+            Notice::Eased { pid } => self.core.ease(pid),
             Notice::Asked { pid, ask } => match ask {
                 Ask::Join(group) => self.node.join(now, pid, group),
                 Ask::Leave(group) => self.node.leave(now, pid, group),
@@ -196,7 +191,7 @@ impl Driver {
                     self.core.watches.watch(&self.core, target, Watcher::Process(pid));
                 }
                 Ask::Link(target) => {
-                    self.core.watches.watch(&self.core, target, Watcher::Link(pid));
+                    self.core.watches.link(&self.core, target, pid);
                 }
                 _ => (),
             },
@@ -262,13 +257,6 @@ impl Driver {
         match self.core.processes.find(pid) {
             Lookup::Here(process) => Some(process),
             Lookup::Moved(_) | Lookup::Nowhere => None,
-        }
-    }
-
-    fn resume(&self, session: swarm_base::Session, pid: Pid) {
-        let route = self.core.routes.boot(session);
-        if let Some(route) = route.and_then(|boot| self.core.routes.back_to(boot)) {
-            route.send_now(&Frame::Resume(pid));
         }
     }
 }

@@ -104,9 +104,8 @@ impl Driver {
                 self.core.names.apply(event);
                 let routes = &self.core.routes;
                 routes.set_unsettled(name, now.is_none() && *state != State::Free);
-                if now.is_some_and(|pid| pid.boot != self.core.me.boot) {
-                    routes.moved(name);
-                }
+                // Wherever it is now, messages no longer follow its last move.
+                routes.moved(name);
                 self.core.changed.notify_waiters();
             }
             Fresh::Joined { group, pid, .. } => {

@@ -247,7 +247,10 @@ impl Driver {
 
     async fn finish(mut self) {
         self.pump();
+        // In this order: whoever spawns too late for `kill_all` sees that this is closed.
+        self.inputs.close();
         self.core.processes.kill_all();
+        self.core.fail_spawning();
         // Processes end by telling so; nobody reads it any more.
         self.process_notices.close();
         if self.end == Some(End::Flush) {

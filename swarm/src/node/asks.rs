@@ -56,8 +56,10 @@ impl Asks {
         if self.open.len() >= Self::OPEN_MAX {
             return None;
         }
-        self.remove(&key);
-        let deadline = now + ask.left();
+        let before = self.remove(&key);
+        // It may come back to where it was before: what it spent on the way is not given again.
+        let left = now + ask.left();
+        let deadline = before.map_or(left, |open| open.deadline.min(left));
         if let Some(name) = name_of(&ask) {
             self.by_name.entry(name.clone()).or_default().insert(key);
         }

@@ -107,7 +107,7 @@ pub(crate) struct Node {
 }
 
 /// A node that cannot reach its seeds goes on alone after this: they may not have started yet.
-const ALONE_AFTER: Duration = Duration::from_secs(2);
+pub(crate) const ALONE_AFTER: Duration = Duration::from_secs(2);
 
 /// A node that agrees with the others acts without what it still lacks of dead ones after this: a
 /// peer that cannot tell must not stop it for ever.

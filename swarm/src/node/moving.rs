@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use swarm_base::{Instant, Name, NodeId, Pid, Token};
 use swarm_handoff::{
-    Acting, Action, AgreementEvent, Busy, Is, MoveEvent, MoveId, MoveOutcome, Moves, Offer, Placement,
-    Promoted, Refusal, Role, Should, Standing, TargetPhase,
+    Acting, Action, AgreementEvent, Busy, Is, MoveEvent, MoveId, MoveOutcome, Moves, Offer,
+    Placement, Promoted, Refusal, Role, Should, Standing, TargetPhase,
 };
 use swarm_process::ExitReason;
 use swarm_registry::{At, Bytes, Claim, Event as Fresh, Fact, Registry, Resolution, Spec, Why};

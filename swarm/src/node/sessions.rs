@@ -91,6 +91,8 @@ impl Node {
     }
 
     fn member_down(&mut self, now: Instant, node: &NodeId, how: Gone) {
+        // Before whoever waits for the node hears of it: nobody looks for it any more.
+        self.emit(Event::Members);
         self.links.member_gone(now, node);
         self.registry.node_dead(now, node);
         // A claim of the dead node that is known here is its acknowledgement of a move.

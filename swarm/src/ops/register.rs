@@ -107,7 +107,7 @@ async fn register<W: Worker>(
     timeout: Duration,
 ) -> Result<Made, RegisterError> {
     let what = What::Register { name: name.clone(), spec };
-    match core.ask(what, timeout).await.map_err(|_| RegisterError::NodeStopped)? {
+    match ask_until_settled(core, name, what, timeout).await? {
         Outcome::Registered(..) => Ok(Made::Registered),
         Outcome::Already(pid, kind) => Ok(Made::Already(pid, kind.map(|kind| kind.to_string()))),
         Outcome::NoNode | Outcome::Leaving => {
@@ -124,6 +124,27 @@ async fn register<W: Worker>(
             stage: Stage::Running,
             after: timeout,
         }),
+    }
+}
+
+/// Asks, and asks again where the name is held by a process whose end could have been seen here:
+/// its name is about to be free, or to have another process.
+async fn ask_until_settled(
+    core: &Core,
+    name: &Name,
+    what: What,
+    timeout: Duration,
+) -> Result<Outcome, RegisterError> {
+    let deadline = core.clock.now() + timeout;
+    loop {
+        let left = deadline.since(core.clock.now());
+        let outcome = core.ask(what.clone(), left).await.map_err(|_| RegisterError::NodeStopped)?;
+        match outcome {
+            Outcome::Already(pid, _) if core.has_ended(pid) => {
+                core.until_replaced(name, pid, deadline).await;
+            }
+            outcome => return Ok(outcome),
+        }
     }
 }
 

@@ -31,8 +31,13 @@ pub(crate) enum Frame {
     Demonitor {
         /// The number that it gave.
         watch: u64,
-        /// The process.
+    },
+    /// A process of the sender is linked with one of the receiver.
+    Link {
+        /// The sender's.
         pid: Pid,
+        /// The receiver's.
+        to: Pid,
     },
     /// A monitored process has ended.
     Down {
@@ -108,6 +113,7 @@ const PAUSE: u8 = 10;
 const RESUME: u8 = 11;
 const LEAVING: u8 = 12;
 const FIN: u8 = 13;
+const LINK: u8 = 14;
 
 impl Frame {
     /// Appends the frame to `out`.
@@ -146,13 +152,14 @@ impl Frame {
                 numbered(out, MONITOR, *watch);
                 out.extend_from_slice(&pid.to_bytes());
             }
-            Self::Demonitor { watch, pid } => {
-                numbered(out, DEMONITOR, *watch);
-                out.extend_from_slice(&pid.to_bytes());
-            }
+            Self::Demonitor { watch } => numbered(out, DEMONITOR, *watch),
             Self::Down { watch, reason } => {
                 numbered(out, DOWN, *watch);
                 out.extend_from_slice(reason);
+            }
+            Self::Link { pid, to } => {
+                about(out, LINK, *pid);
+                out.extend_from_slice(&to.to_bytes());
             }
             Self::Pause(pid) => about(out, PAUSE, *pid),
             Self::Resume(pid) => about(out, RESUME, *pid),
@@ -171,10 +178,9 @@ impl Frame {
                 Self::Reply { correlation: bytes.try_get_u64_le().ok()?, outcome: Err(bytes) }
             }
             MONITOR => Self::Monitor { watch: bytes.try_get_u64_le().ok()?, pid: pid(&mut bytes)? },
-            DEMONITOR => {
-                Self::Demonitor { watch: bytes.try_get_u64_le().ok()?, pid: pid(&mut bytes)? }
-            }
+            DEMONITOR => Self::Demonitor { watch: bytes.try_get_u64_le().ok()? },
             DOWN => Self::Down { watch: bytes.try_get_u64_le().ok()?, reason: bytes },
+            LINK => Self::Link { pid: pid(&mut bytes)?, to: pid(&mut bytes)? },
             PAUSE => Self::Pause(pid(&mut bytes)?),
             RESUME => Self::Resume(pid(&mut bytes)?),
             LEAVING => Self::Leaving,
@@ -318,8 +324,9 @@ mod tests {
         check(Frame::Reply { correlation: 1, outcome: Ok(text(b"x")) });
         check(Frame::Reply { correlation: 1, outcome: Err(text(b"x")) });
         check(Frame::Monitor { watch: 2, pid: to });
-        check(Frame::Demonitor { watch: 2, pid: to });
+        check(Frame::Demonitor { watch: 2 });
         check(Frame::Down { watch: 2, reason: text(b"x") });
+        check(Frame::Link { pid: to, to: Pid::new(boot, 4) });
         check(Frame::Pause(to));
         check(Frame::Resume(to));
         check(Frame::Leaving);

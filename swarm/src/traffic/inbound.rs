@@ -1,7 +1,7 @@
 //! Receiving: frames from other nodes go from the connection's task straight into mailboxes.
 
 use super::frame::{self, HOPS_MAX, Many};
-use super::outbound::deadline_of;
+use super::outbound::{Spot, There, deadline_of};
 use super::{Call, Frame, Mail, encode_mail};
 use crate::core::Core;
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use swarm_base::codec::{self, Limits};
 use swarm_base::{Boot, Name, Pid, Session};
-use swarm_link::quic::{Inbox, Pace};
+use swarm_link::quic::{Inbox, Pace, Push};
 use swarm_process::{
     CallFailure, Down, DownSink, ExitReason, Handle, Lookup, Payload, Pressure, ReplySink, ReplyTo,
 };
@@ -23,13 +23,6 @@ pub(crate) struct Inbound {
 /// What a receiver does with one frame's failures and reasons.
 const SMALL: Limits = Limits::of_bytes(64 * 1024);
 
-/// Where an incoming message goes.
-enum Spot {
-    Here(Handle),
-    There(Pid, super::Route),
-    Nowhere,
-}
-
 impl Inbound {
     pub(crate) fn new(core: &Weak<Core>) -> Self {
         Self { core: core.clone() }
@@ -41,10 +34,11 @@ impl Inbound {
             Spot::Here(handle) => {
                 self.deliver_to(core, from, &handle, mail.message, mail.body, mail.call, reply)
             }
-            Spot::There(to, route) if mail.hops < HOPS_MAX => {
-                self.pass_on(&route, to, &mail, reply)
+            Spot::There(there) if mail.hops < HOPS_MAX => {
+                pass_on(core, &there, mail, reply);
+                Pace::Go
             }
-            Spot::There(..) | Spot::Nowhere => {
+            _ => {
                 nowhere(core, reply);
                 Pace::Go
             }
@@ -74,47 +68,26 @@ impl Inbound {
             }
             _ => swarm_process::Mail::cast(payload),
         };
-        match handle.force(mail) {
+        match handle.absorb(mail) {
             Pressure::Ok => Pace::Go,
             Pressure::High => {
-                self.press(core, from, handle.pid());
+                self.press(core, from, handle);
                 Pace::Go
             }
-            // Above four times its limit: the stream stands until there is room, and flow control
-            // reaches the sender. What it had sent before it learned to pause is not lost.
+            // Its node has been told to pause and sends on: nobody else waits for that.
             Pressure::Refused(mail) => {
-                self.press(core, from, handle.pid());
-                let handle = handle.clone();
-                Pace::Wait(Box::pin(async move {
-                    let _ = handle.send(mail).await;
-                }))
+                self.press(core, from, handle);
+                match mail.reply {
+                    Some(reply) => reply.fail(CallFailure::Full),
+                    None => drop(core.lost.fetch_add(1, Ordering::Relaxed)),
+                }
+                Pace::Go
             }
             Pressure::Closed(mail) => {
                 nowhere(core, mail.reply);
                 Pace::Go
             }
         }
-    }
-
-    /// Passes a message on to the node that its process has moved to. The reply goes from there
-    /// straight to the caller.
-    fn pass_on(&self, route: &super::Route, to: Pid, mail: &Mail, reply: Option<ReplyTo>) -> Pace {
-        let outbox = route.outbox.clone();
-        // The caller's way back goes with the message.
-        drop(reply.and_then(ReplyTo::into_route));
-        let Mail { name, call, hops, message, body, .. } = mail.clone();
-        let write = move |out: &mut Vec<u8>| {
-            encode_mail(out, to, &name, call, hops + 1, &message, |out| {
-                out.extend_from_slice(&body);
-            });
-        };
-        if outbox.queued() == 0 {
-            let _ = outbox.push(write);
-            return Pace::Go;
-        }
-        Pace::Wait(Box::pin(async move {
-            let _ = outbox.send(write).await;
-        }))
     }
 
     fn many(&self, core: &Arc<Core>, from: Session, many: Many) -> Pace {
@@ -144,11 +117,18 @@ impl Inbound {
     }
 
     /// Tells the sender's node to send nothing more to a full mailbox.
-    fn press(&self, core: &Core, from: Session, pid: Pid) {
-        if core.routes.press(pid, from)
-            && let Some(route) = core.routes.boot(from).and_then(|boot| core.routes.back_to(boot))
-        {
-            route.send_now(&Frame::Pause(pid));
+    fn press(&self, core: &Core, from: Session, handle: &Handle) {
+        let pid = handle.pid();
+        if !core.routes.press(pid, from) {
+            return;
+        }
+        if let Some(route) = core.routes.boot(from).and_then(|boot| core.routes.back_to(boot)) {
+            let _ = route.send_now(&Frame::Pause(pid));
+        }
+        // It may have made room, and told so, before it was entered as full: nothing else would
+        // tell the sender.
+        if !handle.is_pressed() {
+            core.ease(pid);
         }
     }
 }
@@ -164,11 +144,7 @@ impl Inbox for Inbound {
             Frame::Mail(mail) => return self.mail(&core, from, mail),
             Frame::Many(many) => return self.many(&core, from, many),
             Frame::Reply { correlation, outcome } => {
-                let outcome = match outcome {
-                    Ok(body) => Ok(body),
-                    Err(failure) => Err(codec::decode(&failure, SMALL)
-                        .unwrap_or(CallFailure::Stopped { reason: ExitReason::Killed })),
-                };
+                let outcome = outcome.map_err(|failure| failure_of(&failure));
                 core.processes.calls().finish(correlation, outcome);
             }
             Frame::Monitor { watch, pid } => {
@@ -176,11 +152,12 @@ impl Inbox for Inbound {
                     core.watches.serve(&core, boot, watch, pid);
                 }
             }
-            Frame::Demonitor { watch, pid } => {
+            Frame::Demonitor { watch } => {
                 if let Some(boot) = core.routes.boot(from) {
-                    core.watches.unserve(&core, boot, watch, pid);
+                    core.watches.unserve(&core, boot, watch);
                 }
             }
+            Frame::Link { pid, to } => core.watches.link(&core, pid, to),
             Frame::Down { watch, reason } => {
                 let reason = codec::decode(&reason, SMALL).unwrap_or(ExitReason::NodeDown);
                 core.watches.ended(&core, watch, reason);
@@ -191,7 +168,7 @@ impl Inbox for Inbound {
                 if let Some(route) =
                     core.routes.boot(from).and_then(|boot| core.routes.retire(boot))
                 {
-                    route.send_now(&Frame::Fin);
+                    let _ = route.send_now(&Frame::Fin);
                 }
             }
             Frame::Fin => {
@@ -204,6 +181,18 @@ impl Inbox for Inbound {
     }
 }
 
+impl Core {
+    /// The mailbox of `pid` has room again: whoever was told to pause goes on.
+    pub(crate) fn ease(&self, pid: Pid) {
+        for session in self.routes.ease(pid) {
+            let boot = self.routes.boot(session);
+            if let Some(route) = boot.and_then(|boot| self.routes.back_to(boot)) {
+                let _ = route.send_now(&Frame::Resume(pid));
+            }
+        }
+    }
+}
+
 /// A message found no process.
 fn nowhere(core: &Core, reply: Option<ReplyTo>) {
     match reply {
@@ -212,25 +201,44 @@ fn nowhere(core: &Core, reply: Option<ReplyTo>) {
     }
 }
 
+/// Passes a message on to the node that its process has moved to. The reply goes from there
+/// straight to the caller. It does not wait for room: two nodes that pass on to each other would
+/// wait for ever.
+fn pass_on(core: &Core, there: &There, mail: Mail, reply: Option<ReplyTo>) {
+    let Mail { name, call, hops, message, body, .. } = mail;
+    let name = there.name.as_ref().map_or(&name[..], Name::as_bytes);
+    let pushed = there.route.outbox.push_reserved(|out| {
+        encode_mail(out, there.pid, name, call, hops + 1, &message, |out| {
+            out.extend_from_slice(&body);
+        });
+    });
+    match (pushed, reply) {
+        // The caller is answered by whoever handles it.
+        (Push::Queued, reply) => drop(reply.and_then(ReplyTo::into_route)),
+        (_, Some(reply)) => reply.fail(CallFailure::Full),
+        (_, None) => drop(core.lost.fetch_add(1, Ordering::Relaxed)),
+    }
+}
+
 /// Finds the process that an incoming message is for: by its pid; by its name, if it has another
 /// process by now; as a standby, if its move has not ended yet; or on the node it has moved to.
 fn locate(core: &Core, to: Pid, name: &[u8]) -> Spot {
-    let moved = match core.processes.find(to) {
+    let name = match core.processes.find(to) {
         Lookup::Here(handle) => return Spot::Here(handle),
         Lookup::Moved(name) => Some(name),
         Lookup::Nowhere if name.is_empty() => None,
         Lookup::Nowhere => Name::from_bytes(name).ok(),
     };
-    let Some(name) = moved else { return Spot::Nowhere };
-    if let Some(handle) = core.processes.named(&name).or_else(|| core.processes.standby(&name)) {
-        return Spot::Here(handle);
+    let Some(name) = name else { return Spot::Nowhere };
+    match core.processes.named(&name).or_else(|| core.processes.standby(&name)) {
+        Some(handle) => Spot::Here(handle),
+        None => core.locate_moved(&name),
     }
-    let claimed = core.names.whereis(name.as_bytes()).filter(|pid| pid.boot != core.me.boot);
-    let to = claimed.or_else(|| core.routes.moving(name.as_bytes()).map(|boot| Pid::new(boot, 0)));
-    match to.and_then(|pid| Some((pid, core.routes.to(pid.boot)?))) {
-        Some((pid, route)) => Spot::There(pid, route),
-        None => Spot::Nowhere,
-    }
+}
+
+/// What a failure on the wire says.
+fn failure_of(bytes: &[u8]) -> CallFailure {
+    codec::decode(bytes, SMALL).unwrap_or(CallFailure::Stopped { reason: ExitReason::Killed })
 }
 
 /// The way back to a caller on another node.
@@ -244,18 +252,23 @@ pub(crate) struct Sink(pub(crate) Weak<Core>);
 impl ReplySink for Sink {
     fn reply(&self, origin: Boot, correlation: u64, outcome: Result<Bytes, CallFailure>) {
         let Some(core) = self.0.upgrade() else { return };
-        let outcome =
-            outcome.map_err(|failure| codec::encode(&failure).map(Bytes::from).unwrap_or_default());
         if origin == core.me.boot {
             // The message came back here by way of the node that it was sent to.
-            let outcome = match outcome {
-                Ok(body) => Ok(body),
-                Err(failure) => Err(codec::decode(&failure, SMALL)
-                    .unwrap_or(CallFailure::Stopped { reason: ExitReason::Killed })),
-            };
             core.processes.calls().finish(correlation, outcome);
-        } else if let Some(route) = core.routes.back_to(origin) {
-            route.send_now(&Frame::Reply { correlation, outcome });
+            return;
+        }
+        let Some(route) = core.routes.back_to(origin) else { return };
+        let encode = |failure| codec::encode(&failure).map(Bytes::from).unwrap_or_default();
+        let reply = Frame::Reply { correlation, outcome: outcome.map_err(encode) };
+        match route.send_now(&reply) {
+            Push::Queued => (),
+            Push::TooLong => {
+                let reason = "is longer than a frame".to_owned();
+                let outcome = Err(encode(CallFailure::Unencodable { reason }));
+                let _ = route.send_now(&Frame::Reply { correlation, outcome });
+            }
+            // The caller's deadline ends its wait.
+            Push::Full | Push::Closed => drop(core.lost.fetch_add(1, Ordering::Relaxed)),
         }
     }
 }

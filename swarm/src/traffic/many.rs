@@ -1,21 +1,30 @@
 //! One message for many processes: one frame for each node, not for each process.
 
-use super::frame::Many;
+use super::frame::{self, Many};
 use super::letter::{call_error, outcome_of};
 use super::outbound::millis;
-use super::{Frame, Whom};
+use super::{Frame, Mail as MailFrame, Whom};
 use crate::CallError;
 use crate::core::Core;
 use crate::worker::{Message, payload};
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 use swarm_base::codec;
-use swarm_base::{Boot, Pid};
-use swarm_process::{CallFailure, Lookup, Mail, SendError};
+use swarm_base::{Boot, Instant, Pid};
+use swarm_process::{Call, CallFailure, Handle, Lookup, Mail, SendError};
 
 /// The most receivers of one frame, so that they leave room for the message itself.
 const FRAME_PIDS_MAX: usize = 4_096;
+
+/// The receivers on one node, each with the number of its call, or 0.
+type Receivers = Vec<(Pid, u64)>;
+
+/// A call whose message found no room in a mailbox of this node.
+type Unsent = Option<(Handle, Mail)>;
 
 impl Core {
     /// Casts `message` to each of `pids`: one frame for each node. Returns to how many.
@@ -25,19 +34,24 @@ impl Core {
         message: M,
         timeout: Duration,
     ) -> usize {
-        let (here, there) = self.by_node(pids);
+        let deadline = self.clock.now() + timeout;
+        let (here, there): (Vec<_>, Vec<_>) =
+            pids.into_iter().partition(|pid| pid.boot == self.me.boot);
         let mut sent = 0;
         if !there.is_empty()
             && let Ok(body) = codec::encode(&message).map(Bytes::from)
         {
-            for (boot, pids) in there {
-                let to: Vec<_> = pids.into_iter().map(|pid| (pid, 0)).collect();
-                sent += self.send_many::<M>(boot, None, to, &body, timeout).await;
+            let mut by_node = BTreeMap::<Boot, Receivers>::new();
+            for pid in there {
+                by_node.entry(pid.boot).or_default().push((pid, 0));
+            }
+            for (boot, to) in by_node {
+                sent += self.send_many::<M>(boot, None, to, &body, deadline).await.len();
             }
         }
         for pid in here {
-            let whom = Whom::Pid(pid);
-            let cast = self.cast(whom, message.clone(), timeout);
+            let left = deadline.since(self.clock.now());
+            let cast = self.cast(Whom::Pid(pid), message.clone(), left);
             sent += usize::from(cast.await.is_ok());
         }
         sent
@@ -51,97 +65,147 @@ impl Core {
         timeout: Duration,
     ) -> Vec<(Pid, Result<M::Reply, CallError>)> {
         let deadline = self.clock.now() + timeout;
-        let left_ms = millis(timeout);
-        let (mut waiting, mut frames) = (Vec::with_capacity(pids.len()), BTreeMap::new());
+        let error =
+            |pid: Pid, failure| (pid, Err(call_error::<M>(Whom::Pid(pid), failure, timeout)));
+        let body = match codec::encode(&message) {
+            Ok(body) => Bytes::from(body),
+            Err(e) => {
+                let failure = CallFailure::Unencodable { reason: e.reason };
+                return pids.into_iter().map(|pid| error(pid, failure.clone())).collect();
+            }
+        };
+        let mut waiting = Vec::with_capacity(pids.len());
+        let mut frames = BTreeMap::<Boot, Receivers>::new();
         for pid in pids {
             let mut call = self.processes.call::<M::Reply>(deadline);
-            let mut failed = None;
-            if pid.boot == self.me.boot {
-                match self.processes.find(pid) {
-                    Lookup::Here(handle) => {
-                        let mail = Mail::call(payload(message.clone()), call.reply_to(), deadline);
-                        if let Err(error) = handle.try_send(mail) {
-                            failed = Some((handle, error));
-                        }
-                    }
-                    _ => call.reply_to().fail(CallFailure::NoProcess),
-                }
+            call.advance(swarm_process::Stage::Queued);
+            let unsent = if pid.boot == self.me.boot {
+                self.call_here(pid, &call, message.clone(), deadline)
             } else {
-                let number = call.number(pid.boot);
-                frames.entry(pid.boot).or_insert_with(Vec::new).push((pid, number));
-            }
-            waiting.push((pid, call, failed));
+                frames.entry(pid.boot).or_default().push((pid, call.number(pid.boot)));
+                None
+            };
+            waiting.push((pid, call, unsent));
         }
-        if !frames.is_empty() {
-            match codec::encode(&message).map(Bytes::from) {
-                Ok(body) => {
-                    for (boot, to) in frames {
-                        let origin = Some((self.me.boot, left_ms));
-                        let numbers: Vec<_> = to.iter().map(|(_, number)| *number).collect();
-                        let sent = self.send_many::<M>(boot, origin, to, &body, timeout).await;
-                        for number in &numbers[sent..] {
-                            let failure = Err(CallFailure::NodeDown);
-                            self.processes.calls().finish(*number, failure);
-                        }
-                    }
-                }
-                Err(error) => {
-                    let failure = CallFailure::Unencodable { reason: error.reason };
-                    return waiting
-                        .into_iter()
-                        .map(|(pid, ..)| {
-                            (pid, Err(call_error::<M>(Whom::Pid(pid), failure.clone(), timeout)))
-                        })
-                        .collect();
+        for (boot, to) in frames {
+            let numbers: Vec<_> = to.iter().map(|(_, number)| *number).collect();
+            let sent = self.send_many::<M>(boot, Some(self.me.boot), to, &body, deadline).await;
+            let sent: BTreeSet<_> = sent.into_iter().collect();
+            for number in numbers {
+                if !sent.contains(&number) {
+                    self.processes.calls().finish(number, Err(CallFailure::NodeDown));
                 }
             }
         }
+        // A full mailbox is waited for within the deadline, as any call waits for it: all of them
+        // at once, so that one that stays full delays no other.
+        let mut sends = Vec::new();
+        for (_, call, unsent) in &mut waiting {
+            if let Some((handle, mail)) = unsent.take() {
+                let call = &*call;
+                sends.push(Some(Box::pin(async move {
+                    let _ = call.send_mail_to(&handle, mail).await;
+                })));
+            }
+        }
+        all(sends).await;
         let mut outcomes = Vec::with_capacity(waiting.len());
-        for (pid, mut call, failed) in waiting {
-            // A full mailbox is waited for within the deadline, as any call waits for it.
-            if let Some((handle, SendError::Full(mail))) = failed {
-                let _ = call.send_mail_to(&handle, mail).await;
-            }
+        for (pid, mut call, _) in waiting {
             let outcome = (&mut call).await;
             outcomes.push((pid, outcome_of::<M>(Whom::Pid(pid), outcome, timeout)));
         }
         outcomes
     }
 
+    fn call_here<M: Message>(
+        &self,
+        pid: Pid,
+        call: &Call<M::Reply>,
+        message: M,
+        deadline: Instant,
+    ) -> Unsent {
+        let Lookup::Here(handle) = self.processes.find(pid) else {
+            call.reply_to().fail(CallFailure::NoProcess);
+            return None;
+        };
+        match handle.try_send(Mail::call(payload(message), call.reply_to(), deadline)) {
+            Ok(()) => None,
+            Err(SendError::Full(mail)) => Some((handle, mail)),
+            Err(SendError::Closed(mail)) => {
+                if let Some(reply) = mail.reply {
+                    reply.fail(CallFailure::NoProcess);
+                }
+                None
+            }
+        }
+    }
+
+    /// Sends `body` to processes of one node. Those whose mailboxes are full are waited for after
+    /// the others. Gives back the numbers of those that it went to.
     async fn send_many<M: Message>(
         &self,
         boot: Boot,
-        call: Option<(Boot, u32)>,
-        to: Vec<(Pid, u64)>,
+        origin: Option<Boot>,
+        to: Receivers,
         body: &Bytes,
-        timeout: Duration,
-    ) -> usize {
-        let Some(route) = self.routes.to(boot) else { return 0 };
-        let mut sent = 0;
-        for to in to.chunks(FRAME_PIDS_MAX) {
+        deadline: Instant,
+    ) -> Vec<u64> {
+        let Some(route) = self.routes.to(boot) else { return Vec::new() };
+        let message = Bytes::from_static(M::NAME.as_bytes());
+        let until = self.clock.at(deadline);
+        let left_ms = || millis(deadline.since(self.clock.now()));
+        let (paused, open): (Receivers, Receivers) =
+            to.into_iter().partition(|(pid, _)| self.routes.is_paused(*pid));
+        let mut sent = Vec::with_capacity(open.len());
+        for to in open.chunks(FRAME_PIDS_MAX) {
             let many = Frame::Many(Many {
                 to: to.to_vec(),
-                call,
-                message: Bytes::from_static(M::NAME.as_bytes()),
+                call: origin.map(|origin| (origin, left_ms())),
+                message: message.clone(),
                 body: body.clone(),
             });
-            match tokio::time::timeout(timeout, route.outbox.send(|out| many.encode(out))).await {
-                Ok(Ok(())) => sent += to.len(),
-                _ => break,
+            let send = route.outbox.send(|out| many.encode(out));
+            match tokio::time::timeout_at(until, send).await {
+                Ok(Ok(())) => sent.extend(to.iter().map(|(_, number)| *number)),
+                _ => return sent,
+            }
+        }
+        for (pid, number) in paused {
+            let _ = tokio::time::timeout_at(until, self.routes.resumed(pid)).await;
+            if self.routes.is_paused(pid) {
+                continue;
+            }
+            let call = |origin| frame::Call { origin, correlation: number, left_ms: left_ms() };
+            let mail = Frame::Mail(MailFrame {
+                to: pid,
+                name: Bytes::new(),
+                call: origin.map(call),
+                hops: 0,
+                message: message.clone(),
+                body: body.clone(),
+            });
+            let send = route.outbox.send(|out| mail.encode(out));
+            if let Ok(Ok(())) = tokio::time::timeout_at(until, send).await {
+                sent.push(number);
             }
         }
         sent
     }
+}
 
-    fn by_node(&self, pids: Vec<Pid>) -> (Vec<Pid>, BTreeMap<Boot, Vec<Pid>>) {
-        let (mut here, mut there) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
-        for pid in pids {
-            if pid.boot == self.me.boot {
-                here.push(pid);
-            } else {
-                there.entry(pid.boot).or_default().push(pid);
+/// Waits until all `futures` are done.
+async fn all<F: Future<Output = ()>>(mut futures: Vec<Option<Pin<Box<F>>>>) {
+    poll_fn(|cx| {
+        let mut pending = false;
+        for slot in &mut futures {
+            if let Some(future) = slot {
+                match future.as_mut().poll(cx) {
+                    Poll::Ready(()) => *slot = None,
+                    Poll::Pending => pending = true,
+                }
             }
         }
-        (here, there)
-    }
+        if pending { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
 }

@@ -6,14 +6,14 @@ use super::{Route, encode_mail};
 use crate::core::Core;
 use crate::worker::{MESSAGE, Message};
 use crate::{CallError, CastError, Stage};
-use std::pin::pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 use swarm_base::codec;
 use swarm_base::{Instant, Name, Pid};
-use swarm_link::quic::Push;
-use swarm_process::{
-    Answer, Call, CallFailure, Handle, Lookup, Mail, SendError,
-};
+use swarm_link::quic::{Push, SendError as OutboxError};
+use swarm_process::{Answer, Call, CallFailure, Handle, Lookup, Mail, SendError};
 
 /// To whom a message goes.
 #[derive(Clone, Copy, Debug)]
@@ -25,14 +25,30 @@ pub(crate) enum Whom<'a> {
 }
 
 /// Where a message goes just now.
-enum Spot {
+pub(super) enum Spot {
     Here(Handle),
-    There(Pid, Route),
+    There(There),
     /// Its node lives, but no connection to it is up.
     Unconnected,
     /// It is known to exist, but just changes its place.
     Unsettled,
     Nowhere,
+}
+
+/// A process of another node.
+pub(super) struct There {
+    pub pid: Pid,
+    pub route: Route,
+    /// Its name, where it was addressed by a pid that it has left behind: by the name it is found
+    /// where it runs now.
+    pub name: Option<Name>,
+}
+
+/// What came of one try to send.
+enum Try<R> {
+    Done(Result<Answer<R>, CallFailure>),
+    /// It was not sent: look again when something has changed.
+    Again(Stage),
 }
 
 /// How long a sender waits for a view to change before it looks again by itself.
@@ -49,55 +65,50 @@ impl Core {
         let deadline = self.clock.now() + timeout;
         let failed = |failure| call_error::<M>(whom, failure, timeout);
         let mut letter = Letter::new(message);
-        let mut tried = None;
         loop {
             let mut call = self.processes.call::<M::Reply>(deadline);
+            let mut tried = None;
             let outcome = match self.locate(whom) {
                 Spot::Here(handle) => {
-                    let payload = letter.for_here();
-                    match call.send_to(&handle, payload).await {
-                        Ok(()) => (&mut call).await,
+                    tried = Some(handle.pid());
+                    match call.send_to(&handle, letter.for_here()).await {
+                        Ok(()) => Try::Done((&mut call).await),
                         Err(mail) => {
                             letter.take_back(mail);
-                            tried = Some(handle.pid());
-                            Err(CallFailure::NoProcess)
+                            Try::Done(Err(CallFailure::NoProcess))
                         }
                     }
                 }
-                Spot::There(pid, route) => {
+                Spot::There(there) => {
+                    tried = Some(there.pid);
                     let body = letter.for_there().map_err(failed)?;
-                    tried = Some(pid);
-                    self.call_there::<M>(&mut call, whom, pid, &route, &body).await
+                    self.call_there::<M>(&mut call, whom, &there, &body).await
                 }
-                Spot::Unconnected => {
-                    call.advance(Stage::Connect);
-                    self.until_changed(&mut call).await
-                }
-                Spot::Unsettled => self.until_changed(&mut call).await,
-                Spot::Nowhere => Err(CallFailure::NoProcess),
+                Spot::Unconnected => Try::Again(Stage::Connect),
+                Spot::Unsettled => Try::Again(Stage::Resolve),
+                Spot::Nowhere => Try::Done(Err(CallFailure::NoProcess)),
             };
-            match outcome {
-                Ok(Answer::Typed(reply)) => return Ok(reply),
-                Ok(Answer::Wire(bytes)) => {
+            let stage = match outcome {
+                Try::Done(Ok(Answer::Typed(reply))) => return Ok(reply),
+                Try::Done(Ok(Answer::Wire(bytes))) => {
                     return codec::decode::<M::Reply>(&bytes, MESSAGE).map_err(|error| {
                         failed(CallFailure::Undecodable { reason: error.to_string() })
                     });
                 }
-                // It was surely not handled: by a name it may have another process by now.
-                Err(CallFailure::NoProcess)
-                    if self.may_move(whom, tried) && self.clock.now() < deadline =>
+                // It was not handled: by a name it may have another process by now.
+                Try::Done(Err(CallFailure::NoProcess))
+                    if !letter.is_sent() && self.may_move(whom, tried) =>
                 {
-                    let mut wait = self.processes.call::<M::Reply>(deadline);
-                    if let Err(failure @ CallFailure::Timeout { .. }) =
-                        self.until_changed(&mut wait).await
-                    {
-                        return Err(failed(failure));
-                    }
+                    Stage::Resolve
                 }
-                Err(CallFailure::Timeout { stage: Stage::Resolve | Stage::Connect })
-                    if self.clock.now() < deadline => {}
-                Err(failure) => return Err(failed(failure)),
+                Try::Done(Err(failure)) => return Err(failed(failure)),
+                Try::Again(stage) => stage,
+            };
+            if self.clock.now() >= deadline {
+                return Err(failed(CallFailure::Timeout { stage }));
             }
+            let changed = self.changed.notified();
+            let _ = tokio::time::timeout(LOOK_AGAIN, changed).await;
         }
     }
 
@@ -111,6 +122,7 @@ impl Core {
         let mut letter = Letter::new(message);
         match self.cast_now::<M>(whom, &mut letter) {
             Ok(()) => return Ok(()),
+            Err(_) if self.has_stopped() => return Err(CastError::NodeStopped),
             Err(Stuck::Failed(failure)) => return Err(cast_error::<M>(whom, failure, timeout)),
             Err(Stuck::Full | Stuck::Moving) => (),
         }
@@ -125,6 +137,9 @@ impl Core {
                         self.room(whom, &mut letter).await;
                     }
                     Err(Stuck::Moving) => {
+                        if self.has_stopped() {
+                            return Err(CallFailure::NoProcess);
+                        }
                         stage = Stage::Connect;
                         let changed = self.changed.notified();
                         let _ = tokio::time::timeout(LOOK_AGAIN, changed).await;
@@ -159,65 +174,45 @@ impl Core {
         &self,
         call: &mut Call<M::Reply>,
         whom: Whom<'_>,
-        pid: Pid,
-        route: &Route,
+        there: &There,
         body: &[u8],
-    ) -> Result<Answer<M::Reply>, CallFailure> {
+    ) -> Try<M::Reply> {
+        let There { pid, route, .. } = there;
         call.advance(Stage::Queued);
-        if self.routes.is_paused(pid) {
-            let resumed = self.routes.resumed(pid);
-            if let Some(failure) = first(resumed, call).await {
-                return Err(failure);
-            }
+        if self.routes.is_paused(*pid)
+            && let Err(failure) = first(self.routes.resumed(*pid), call).await
+        {
+            return Try::Done(Err(failure));
         }
         let header = frame::Call {
             origin: self.me.boot,
             correlation: call.number(pid.boot),
             left_ms: millis(call.deadline().since(self.clock.now())),
         };
+        let name = there.name_or(whom);
         let write = |out: &mut Vec<u8>| {
-            encode_mail(out, pid, name_of(whom), Some(header), 0, M::NAME.as_bytes(), |out| {
+            encode_mail(out, *pid, name, Some(header), 0, M::NAME.as_bytes(), |out| {
                 out.extend_from_slice(body);
             });
         };
+        let too_long = || {
+            let reason = format!("message of {} bytes is too long", body.len());
+            Try::Done(Err(CallFailure::Unencodable { reason }))
+        };
         match route.outbox.push(write) {
             Push::Queued => (),
-            Push::Full => {
-                let sent = route.outbox.send(write);
-                match first(sent, call).await {
-                    Some(failure) => return Err(failure),
-                    None if route.outbox.is_closed() => return Err(CallFailure::NoProcess),
-                    None => (),
-                }
-            }
+            Push::Full => match first(route.outbox.send(write), call).await {
+                Ok(Ok(())) => (),
+                Ok(Err(OutboxError::TooLong { .. })) => return too_long(),
+                Ok(Err(_)) => return Try::Again(Stage::Connect),
+                Err(failure) => return Try::Done(Err(failure)),
+            },
             // Nothing was sent: the next look finds another connection, or none.
-            Push::Closed => {
-                call.advance(Stage::Connect);
-                return self.until_changed(call).await;
-            }
-            Push::TooLong => {
-                let reason = format!("message of {} bytes is too long", body.len());
-                return Err(CallFailure::Unencodable { reason });
-            }
+            Push::Closed => return Try::Again(Stage::Connect),
+            Push::TooLong => return too_long(),
         }
         call.advance(Stage::Running);
-        call.await
-    }
-
-    /// Waits until a name or a route changes. Gives back the outcome of `call` once its time is
-    /// over, else a timeout of the stage it is in, which the caller takes as "look again".
-    async fn until_changed<R: Send + 'static>(
-        &self,
-        call: &mut Call<R>,
-    ) -> Result<Answer<R>, CallFailure> {
-        let changed = self.changed.notified();
-        let waited = async {
-            let _ = tokio::time::timeout(LOOK_AGAIN, changed).await;
-        };
-        match first(waited, call).await {
-            Some(failure) => Err(failure),
-            None => Err(CallFailure::Timeout { stage: Stage::Resolve }),
-        }
+        Try::Done(call.await)
     }
 
     fn cast_now<M: Message>(&self, whom: Whom<'_>, letter: &mut Letter<M>) -> Result<(), Stuck> {
@@ -233,13 +228,14 @@ impl Core {
                     self.gone(whom, handle.pid())
                 }
             },
-            Spot::There(pid, route) => {
-                if self.routes.is_paused(pid) {
+            Spot::There(there) => {
+                if self.routes.is_paused(there.pid) {
                     return Err(Stuck::Full);
                 }
                 let body = letter.for_there().map_err(Stuck::Failed)?;
-                let pushed = route.outbox.push(|out| {
-                    encode_mail(out, pid, name_of(whom), None, 0, M::NAME.as_bytes(), |out| {
+                let (pid, name) = (there.pid, there.name_or(whom));
+                let pushed = there.route.outbox.push(|out| {
+                    encode_mail(out, pid, name, None, 0, M::NAME.as_bytes(), |out| {
                         out.extend_from_slice(&body);
                     });
                 });
@@ -273,8 +269,10 @@ impl Core {
                 Ok(()) => letter.sent(),
                 Err(mail) => letter.take_back(mail),
             },
-            Spot::There(pid, _) if self.routes.is_paused(pid) => self.routes.resumed(pid).await,
-            Spot::There(_, route) => route.outbox.space().await,
+            Spot::There(there) if self.routes.is_paused(there.pid) => {
+                self.routes.resumed(there.pid).await;
+            }
+            Spot::There(there) => there.route.outbox.space().await,
             _ => (),
         }
     }
@@ -297,7 +295,7 @@ impl Core {
     fn locate_pid(&self, pid: Pid) -> Spot {
         if pid.boot != self.me.boot {
             return match self.routes.to(pid.boot) {
-                Some(route) => Spot::There(pid, route),
+                Some(route) => Spot::There(There { pid, route, name: None }),
                 None if self.members().iter().any(|member| member.id.boot == pid.boot) => {
                     Spot::Unconnected
                 }
@@ -312,17 +310,12 @@ impl Core {
     }
 
     /// Where the process of a name is that has left this node.
-    fn locate_moved(&self, name: &Name) -> Spot {
+    pub(super) fn locate_moved(&self, name: &Name) -> Spot {
         let claimed = self.names.whereis(name.as_bytes()).filter(|pid| pid.boot != self.me.boot);
-        let (pid, boot) = match claimed {
-            Some(pid) => (pid, pid.boot),
-            None => match self.routes.moving(name.as_bytes()) {
-                Some(boot) => (Pid::new(boot, 0), boot),
-                None => return Spot::Unsettled,
-            },
-        };
-        match self.routes.to(boot) {
-            Some(route) => Spot::There(pid, route),
+        let moving = || self.routes.moving(name.as_bytes()).map(|boot| Pid::new(boot, 0));
+        let Some(pid) = claimed.or_else(moving) else { return Spot::Unsettled };
+        match self.routes.to(pid.boot) {
+            Some(route) => Spot::There(There { pid, route, name: Some(name.clone()) }),
             None => Spot::Unconnected,
         }
     }
@@ -346,28 +339,35 @@ enum Stuck {
     Failed(CallFailure),
 }
 
-/// Waits for `wait`, or for the failure of `call`, whichever comes first.
-async fn first<R: Send + 'static>(wait: impl Future, call: &mut Call<R>) -> Option<CallFailure> {
-    let mut wait = pin!(wait);
-    std::future::poll_fn(|cx| {
-        if wait.as_mut().poll(cx).is_ready() {
-            return std::task::Poll::Ready(None);
+impl There {
+    /// The name that goes with a message.
+    fn name_or<'a>(&'a self, whom: Whom<'a>) -> &'a [u8] {
+        match (whom, &self.name) {
+            (Whom::Name(name), _) => name,
+            (Whom::Pid(_), Some(name)) => name.as_bytes(),
+            (Whom::Pid(_), None) => &[],
         }
-        match std::pin::Pin::new(&mut *call).poll(cx) {
-            std::task::Poll::Ready(Err(failure)) => std::task::Poll::Ready(Some(failure)),
+    }
+}
+
+/// Waits for `wait`, or for the failure of `call`, whichever comes first.
+async fn first<T, R: Send + 'static>(
+    wait: impl Future<Output = T>,
+    call: &mut Call<R>,
+) -> Result<T, CallFailure> {
+    let mut wait = pin!(wait);
+    poll_fn(|cx| {
+        if let Poll::Ready(value) = wait.as_mut().poll(cx) {
+            return Poll::Ready(Ok(value));
+        }
+        match Pin::new(&mut *call).poll(cx) {
+            Poll::Ready(Err(failure)) => Poll::Ready(Err(failure)),
             // Nothing was sent that could be answered.
-            std::task::Poll::Ready(Ok(_)) => std::task::Poll::Ready(Some(CallFailure::NoProcess)),
-            std::task::Poll::Pending => std::task::Poll::Pending,
+            Poll::Ready(Ok(_)) => Poll::Ready(Err(CallFailure::NoProcess)),
+            Poll::Pending => Poll::Pending,
         }
     })
     .await
-}
-
-const fn name_of<'a>(whom: Whom<'a>) -> &'a [u8] {
-    match whom {
-        Whom::Name(name) => name,
-        Whom::Pid(_) => &[],
-    }
 }
 
 pub(super) fn millis(duration: Duration) -> u32 {

@@ -6,7 +6,7 @@ use rapidhash::fast::RandomState;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use swarm_base::{Boot, Name, NodeId, Pid, Session};
-use swarm_link::quic::Outbox;
+use swarm_link::quic::{Outbox, Push};
 use tokio::sync::Notify;
 
 /// The connection to one node.
@@ -19,9 +19,9 @@ pub(crate) struct Route {
 
 impl Route {
     /// Queues a frame that nobody can wait for: a reply, a sign. It may use what is reserved
-    /// beyond the queue's limit; their number is bounded by the calls and monitors under way.
-    pub(crate) fn send_now(&self, frame: &Frame) {
-        let _ = self.outbox.push_reserved(|out| frame.encode(out));
+    /// beyond the queue's limit, up to eight times that.
+    pub(crate) fn send_now(&self, frame: &Frame) -> Push {
+        self.outbox.push_reserved(|out| frame.encode(out))
     }
 }
 
@@ -61,9 +61,11 @@ impl Routes {
             self.by_boot.remove_if(&boot, |_, route| route.session == session);
             self.finished.remove(&boot);
             self.fin.notify_waiters();
-            self.paused.retain(|pid, ()| pid.boot != boot);
-            self.n_paused.store(self.paused.len(), Ordering::Release);
-            self.resumed.notify_waiters();
+            let paused = self.paused.iter().map(|entry| *entry.key());
+            let paused: Vec<_> = paused.filter(|pid| pid.boot == boot).collect();
+            for pid in paused {
+                self.resume(pid);
+            }
         }
     }
 
@@ -118,13 +120,15 @@ impl Routes {
 
     /// `pid` of another node wants nothing more for now.
     pub(crate) fn pause(&self, pid: Pid) {
-        self.paused.insert(pid, ());
-        self.n_paused.store(self.paused.len(), Ordering::Release);
+        if self.paused.insert(pid, ()).is_none() {
+            self.n_paused.fetch_add(1, Ordering::AcqRel);
+        }
     }
 
     pub(crate) fn resume(&self, pid: Pid) {
-        self.paused.remove(&pid);
-        self.n_paused.store(self.paused.len(), Ordering::Release);
+        if self.paused.remove(&pid).is_some() {
+            self.n_paused.fetch_sub(1, Ordering::AcqRel);
+        }
         self.resumed.notify_waiters();
     }
 

@@ -32,9 +32,18 @@ pub(crate) enum Watcher {
     Link(Pid),
 }
 
+impl Watcher {
+    const fn linked(&self) -> Option<Pid> {
+        match self {
+            Self::Link(linked) => Some(*linked),
+            _ => None,
+        }
+    }
+}
+
 impl Watches {
-    /// Watches `pid` of another node. Its end, or its node's, is told to `watcher` once.
-    pub(crate) fn watch(&self, core: &Core, pid: Pid, watcher: Watcher) {
+    /// Watches `pid` of another node. Its end, or its node's, is told to `watcher` once. Gives a number to take it back with.
+    pub(crate) fn watch(&self, core: &Core, pid: Pid, watcher: Watcher) -> u64 {
         let watch = {
             let mut books = self.books();
             books.next += 1;
@@ -43,11 +52,57 @@ impl Watches {
             watch
         };
         match core.routes.to(pid.boot) {
-            Some(route) => route.send_now(&Frame::Monitor { watch, pid }),
+            Some(route) => drop(route.send_now(&Frame::Monitor { watch, pid })),
             // Without a connection it is asked for when one comes up; a node that is no member
             // has no process.
             None if core.members().iter().any(|member| member.id.boot == pid.boot) => (),
             None => self.ended(core, watch, ExitReason::NoProcess),
+        }
+        watch
+    }
+
+    /// Links `linked` of this node with `pid` of another, which has asked for it, or is told so.
+    /// Twice is once.
+    pub(crate) fn link(&self, core: &Core, pid: Pid, linked: Pid) {
+        let is_linked = self.books().watching.values().any(|(of, watcher)| {
+            *of == pid && matches!(watcher, Watcher::Link(held) if *held == linked)
+        });
+        if !is_linked {
+            self.watch(core, pid, Watcher::Link(linked));
+            self.tell_link(core, pid, linked);
+        }
+    }
+
+    fn tell_link(&self, core: &Core, pid: Pid, linked: Pid) {
+        if let Some(route) = core.routes.to(pid.boot) {
+            let _ = route.send_now(&Frame::Link { pid: linked, to: pid });
+        }
+    }
+
+    /// Nobody wants to know any more.
+    pub(crate) fn unwatch(&self, core: &Core, watch: u64) {
+        let watched = self.books().watching.remove(&watch);
+        if let Some((pid, _)) = watched
+            && let Some(route) = core.routes.to(pid.boot)
+        {
+            let _ = route.send_now(&Frame::Demonitor { watch });
+        }
+    }
+
+    /// A process of this node has ended: it watches nobody any more. A link that it had is told
+    /// by its other end.
+    pub(crate) fn watcher_ended(&self, core: &Core, pid: Pid) {
+        let watches: Vec<_> = {
+            let books = self.books();
+            if books.watching.is_empty() {
+                return;
+            }
+            let of = |watcher: &Watcher| matches!(watcher, Watcher::Process(of) | Watcher::Link(of) if *of == pid);
+            let watching = books.watching.iter().filter(|(_, (_, watcher))| of(watcher));
+            watching.map(|(watch, _)| *watch).collect()
+        };
+        for watch in watches {
+            self.unwatch(core, watch);
         }
     }
 
@@ -58,11 +113,14 @@ impl Watches {
             .watching
             .iter()
             .filter(|(_, (pid, _))| pid.boot == boot)
-            .map(|(watch, (pid, _))| (*watch, *pid))
+            .map(|(watch, (pid, watcher))| (*watch, *pid, watcher.linked()))
             .collect();
         if let Some(route) = core.routes.to(boot) {
-            for (watch, pid) in again {
-                route.send_now(&Frame::Monitor { watch, pid });
+            for (watch, pid, linked) in again {
+                let _ = route.send_now(&Frame::Monitor { watch, pid });
+                if let Some(linked) = linked {
+                    self.tell_link(core, pid, linked);
+                }
             }
         }
     }
@@ -127,7 +185,7 @@ impl Watches {
         }
     }
 
-    pub(super) fn unserve(&self, core: &Core, boot: Boot, watch: u64, _pid: Pid) {
+    pub(super) fn unserve(&self, core: &Core, boot: Boot, watch: u64) {
         let served = {
             let mut books = self.books();
             books.served.remove(&(boot, watch)).and_then(|number| books.serving.remove(&number))
@@ -150,7 +208,7 @@ impl Watches {
         let Some((boot, watch, _)) = served else { return };
         let reason = codec::encode(&down.reason).map(Bytes::from).unwrap_or_default();
         if let Some(route) = core.routes.back_to(boot) {
-            route.send_now(&Frame::Down { watch, reason });
+            let _ = route.send_now(&Frame::Down { watch, reason });
         }
     }
 
