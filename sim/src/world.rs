@@ -306,4 +306,4 @@ enum Purpose {
 /// How much of the trace a violation carries.
 const LAST_LINES: usize = 40;
 /// How much of it is kept, and carried, when packets stand in it too.
-const LINES_WITH_PACKETS: usize = 2_000;
+const LINES_WITH_PACKETS: usize = 20_000;

@@ -80,6 +80,10 @@ pub use worker::{
     Accepts, At, BoxError, Cx, Handle, Handoff, Has, KindError, Label, Message, Worker,
 };
 
+#[cfg(feature = "sim")]
+#[doc(hidden)]
+pub mod world;
+
 pub use swarm_base::{
     Boot, ClusterSecret, Name, NameError, NodeId, NodeName, NodeNameError, Pid, SecretError, Token,
 };

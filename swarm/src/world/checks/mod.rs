@@ -1,0 +1,54 @@
+//! One checker for each property.
+//!
+//! What must hold at every moment is judged at every event; what must hold once all is well, at
+//! the end, by a function that also tells while the world converges whether it holds yet.
+
+mod answers;
+mod boots;
+mod groups;
+mod instances;
+mod messages;
+mod queues;
+mod state;
+mod survival;
+mod views;
+
+use super::host::SimNode;
+use super::truth::{Hosts, Shared, Truth, Witness};
+use swarm_sim::Check;
+
+/// Every checker. The witness comes first: the others ask it.
+pub(crate) fn all(truth: &Shared) -> Vec<Box<dyn Check<SimNode>>> {
+    vec![
+        Box::new(Witness { truth: truth.clone(), seen: 0 }),
+        Box::new(views::Views::default()),
+        Box::new(boots::Boots::default()),
+        Box::new(instances::AtMostOne::new(truth.clone())),
+        Box::new(instances::ExactlyOne::new(truth.clone())),
+        Box::new(survival::Survival::new(truth.clone())),
+        Box::new(survival::Stopped::new(truth.clone())),
+        Box::new(state::State::new(truth.clone())),
+        Box::new(groups::Groups::new(truth.clone())),
+        Box::new(messages::Messages::default()),
+        Box::new(queues::Queues::default()),
+        Box::new(answers::Answers::default()),
+    ]
+}
+
+/// What is not yet as it must be in the end, if anything: the property, and a sentence.
+pub(crate) fn lack(truth: &Truth, hosts: &Hosts) -> Option<String> {
+    let named = |property: &str, lack: Option<String>| {
+        lack.map(|sentence| format!("{property}: {sentence}"))
+    };
+    named(views::NAME, views::lack(hosts))
+        .or_else(|| named(instances::EXACTLY_ONE, instances::lack(truth, hosts)))
+        .or_else(|| named(survival::LOST, survival::lost(truth, hosts)))
+        .or_else(|| named(survival::BACK, survival::back(truth, hosts)))
+        .or_else(|| named(groups::NAME, groups::lack(truth, hosts)))
+        .or_else(|| named(queues::NAME, queues::lack(hosts)))
+}
+
+/// The nodes that have not left.
+fn present(hosts: &Hosts) -> impl Iterator<Item = (&std::net::SocketAddr, &SimNode)> {
+    hosts.iter().filter(|(_, host)| !host.is_gone())
+}

@@ -1,0 +1,46 @@
+//! Bugs on purpose: one for each checker, to show that it catches what it is for.
+
+/// A bug that a simulated node has on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Defect {
+    /// One change of a name in forty does not reach the node's view.
+    DeafView,
+    /// One end of a membership in four does not reach the node's view of groups.
+    StickyGroups,
+    /// A dead node is reported as back, now and then.
+    Ghosts,
+    /// A process that moves away goes on running.
+    Undead,
+    /// A process that ends does not tell its node.
+    SilentExit,
+    /// A crash is reported as a regular end, so that the name is released.
+    QuietCrash,
+    /// A stop is answered at once, and nothing is stopped.
+    EmptyStop,
+    /// A process that moves begins to count at zero.
+    Forgetful,
+    /// A message is handled twice, now and then.
+    Twice,
+    /// The node is not told that a worker has started, now and then.
+    LostStart,
+    /// One answer in thirty does not reach its caller.
+    LostAnswer,
+}
+
+impl Defect {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::DeafView,
+        Self::StickyGroups,
+        Self::Ghosts,
+        Self::Undead,
+        Self::SilentExit,
+        Self::QuietCrash,
+        Self::EmptyStop,
+        Self::Forgetful,
+        Self::Twice,
+        Self::LostStart,
+        Self::LostAnswer,
+    ];
+}

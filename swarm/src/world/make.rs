@@ -1,0 +1,106 @@
+//! How a node of the world is made: the parts that the builder would make, from a seed.
+
+use super::Defect;
+use super::temper::Temper;
+use crate::node::{Node, NodeMeta, Parts, Placing};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use swarm_base::{Boot, ClusterSecret, Instant, NodeId, NodeName, Rng};
+use swarm_handoff::{Agreement, Moves, Reconciler};
+use swarm_link::Links;
+use swarm_process::{Intensity, Restart};
+use swarm_registry::Registry;
+use swarm_ring::Ring;
+use swarm_swim::{Cipher, Keyring, Metadata, NullCipher, Swim, udp::RingCipher};
+
+/// The name of the simulated cluster.
+pub(crate) const CLUSTER: &str = "world";
+
+/// A kind that every node serves.
+pub(crate) const EVERYWHERE: &str = "everywhere";
+
+/// A kind that only some nodes serve.
+pub(crate) const SOMEWHERE: &str = "somewhere";
+
+/// What a node is made from.
+#[derive(Debug)]
+pub(crate) struct Make {
+    pub(crate) now: Instant,
+    pub(crate) addr: SocketAddr,
+    pub(crate) seeds: Vec<SocketAddr>,
+    pub(crate) life: u64,
+    pub(crate) rng: Rng,
+    pub(crate) sealing: Sealing,
+    pub(crate) temper: Temper,
+    pub(crate) defect: Option<Defect>,
+}
+
+/// How the gossip of a world is sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sealing {
+    /// With a checksum, which is fast.
+    Checksum,
+    /// As in production.
+    Real,
+}
+
+impl Make {
+    /// The node, and a generator for the rest of its host.
+    pub(super) fn node(self) -> (Node, Rng) {
+        let Self { now, addr, mut rng, .. } = self;
+        let name = NodeName::new(format!("n{}", last_octet(addr))).expect("a short name");
+        // Worlds begin at zero; a life that follows another one in the same millisecond is later.
+        let since = now.since_start() + Duration::from_millis(self.life);
+        let millis = 1_000_000 + u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let me = NodeId::new(name, Boot { millis, random: rng.next_u64() });
+        let mut kinds = BTreeSet::from([EVERYWHERE.to_owned()]);
+        if last_octet(addr) % 3 != 1 {
+            kinds.insert(SOMEWHERE.to_owned());
+        }
+        let meta = NodeMeta { link: addr, kinds, weight: 1.0, roles: BTreeSet::new(), ready: true };
+        let metadata = Metadata::new(meta.encode()).expect("two kinds fit");
+        let secret = ClusterSecret::from_bytes(&std::array::from_fn::<u8, 32, _>(|n| n as u8))
+            .expect("32 bytes");
+        let cipher: Box<dyn Cipher> = match self.sealing {
+            Sealing::Checksum => Box::new(NullCipher),
+            Sealing::Real => Box::new(RingCipher::new()),
+        };
+        let swim = swarm_swim::Config::default().check().expect("the defaults are sound");
+        let keyring = Keyring::new(CLUSTER, secret);
+        let mut swim =
+            Swim::new(now, me.clone(), addr, metadata, swim, keyring, cipher, rng.fork());
+        let seeds = self.seeds.iter().copied().filter(|seed| *seed != addr);
+        let seeds: Vec<_> = seeds.collect();
+        swim.join(now, seeds.iter().copied());
+        let link = swarm_link::Config::default().check().expect("the defaults are sound");
+        let registry = swarm_registry::Config::default().check().expect("the defaults are sound");
+        let handoff = swarm_handoff::Config::default().check().expect("the defaults are sound");
+        let intensity = Intensity { restarts: 3, within: Duration::from_secs(5) };
+        let policies = [EVERYWHERE, SOMEWHERE];
+        let policies = policies.map(|kind| (kind.to_owned(), (Restart::Transient, intensity)));
+        let parts = Parts {
+            swim,
+            links: Links::new(me.clone(), CLUSTER.to_owned(), link, rng.fork()),
+            registry: Registry::new(now, me.clone(), registry, rng.fork()),
+            agreement: Agreement::new(now, handoff.clone(), me.clone()),
+            moves: Moves::new(now, handoff.clone(), me.clone(), rng.fork()),
+            reconciler: Reconciler::new(now, handoff, me.clone(), rng.fork()),
+            placing: Placing::new(Arc::new(|| Box::new(Ring::new())), Arc::new(|_| true)),
+            policies: policies.into(),
+            seeded: !seeds.is_empty(),
+            me,
+            meta,
+        };
+        (Node::new(now, parts), rng)
+    }
+}
+
+/// The number of a node, from 1.
+pub(crate) fn last_octet(addr: SocketAddr) -> u8 {
+    match addr.ip() {
+        std::net::IpAddr::V4(ip) => ip.octets()[3],
+        std::net::IpAddr::V6(ip) => ip.octets()[15],
+    }
+}

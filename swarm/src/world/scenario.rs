@@ -1,0 +1,119 @@
+//! One seed: a cluster from its first node to the end.
+
+use super::Defect;
+use super::checks;
+use super::clients::Clients;
+use super::host::SimNode;
+use super::make::{Make, Sealing};
+use super::temper::Temper;
+use super::truth::{Shared, Truth};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+use swarm_base::Rng;
+use swarm_sim::{Birth, Check, Detail, Failure, Plan, Report, Scenario, World};
+
+/// What is simulated, beside the seed.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// How many nodes; drawn for each seed.
+    pub nodes: std::ops::RangeInclusive<usize>,
+    /// What stands in the trace of a failure.
+    pub detail: Detail,
+    /// A bug on purpose.
+    pub defect: Option<Defect>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { nodes: 3..=8, detail: Detail::Events, defect: None }
+    }
+}
+
+/// Runs one seed.
+///
+/// # Errors
+///
+/// A [`Failure`] where a property did not hold or a node panicked.
+pub fn run_seed(seed: u64, options: &Options) -> Result<Report, Box<Failure>> {
+    plan(options).run_seed(seed, &mut Cluster::new(seed, options))
+}
+
+fn plan(options: &Options) -> Plan {
+    Plan {
+        replay: "cargo xtask sim --seed {seed}",
+        nodes: options.nodes.clone(),
+        chaos: Duration::from_secs(20),
+        rounds: 2,
+        converge_max: CONVERGE_MAX,
+        operation_gap: Duration::from_millis(60),
+        trouble_gap: Duration::from_millis(1_500),
+        detail: options.detail,
+        ..Plan::default()
+    }
+}
+
+/// After this long a cluster whose network is healed must be as it should. Above all what it waits
+/// for: dead nodes are tried every 5 s, facts are compared every 10 s, a target that has refused is
+/// tried again after up to 30 s.
+const CONVERGE_MAX: Duration = Duration::from_secs(60);
+
+/// A cluster under chaos.
+#[derive(Debug)]
+struct Cluster {
+    truth: Shared,
+    clients: Clients,
+    temper: Temper,
+    sealing: Sealing,
+    defect: Option<Defect>,
+}
+
+impl Cluster {
+    fn new(seed: u64, options: &Options) -> Self {
+        let truth = Rc::new(RefCell::new(Truth::default()));
+        // Another stream than any of the world's.
+        let mut rng = Rng::new(seed ^ 0x636c_7573_7465_7221);
+        let temper = Temper::draw(&mut rng);
+        let sealing = if rng.chance(100) { Sealing::Real } else { Sealing::Checksum };
+        let defect = options.defect;
+        let clients = Clients::new(truth.clone());
+        Self { truth, clients, temper, sealing, defect }
+    }
+}
+
+impl Scenario for Cluster {
+    type Host = SimNode;
+
+    fn start(&mut self, birth: Birth<'_>) -> SimNode {
+        SimNode::new(Make {
+            now: birth.now,
+            addr: birth.addr,
+            seeds: birth.addrs.to_vec(),
+            life: birth.life,
+            rng: birth.rng,
+            sealing: self.sealing,
+            temper: self.temper.clone(),
+            defect: self.defect,
+        })
+    }
+
+    fn checks(&self) -> Vec<Box<dyn Check<SimNode>>> {
+        checks::all(&self.truth)
+    }
+
+    fn operate(&mut self, world: &mut World<SimNode>, rng: &mut Rng) {
+        self.clients.act(world, rng);
+    }
+
+    fn converged(&mut self, world: &World<SimNode>) -> Result<(), String> {
+        let lack = checks::lack(&self.truth.borrow(), world.hosts());
+        match lack {
+            None => {
+                self.truth.borrow_mut().reset(world.hosts());
+                Ok(())
+            }
+            Some(lack) => Err(lack),
+        }
+    }
+}
