@@ -1,8 +1,10 @@
 //! The move protocol step by step: what each end says and asks for, and what bounds it.
 
+mod common;
+
 use bytes::Bytes;
-use std::time::Duration;
-use swarm_base::{Boot, Instant, Machine, Name, NodeId, NodeName, Output, Rng, Token};
+use common::{at, id, name, node, token};
+use swarm_base::{Machine, NodeId, Output, Rng, Token};
 use swarm_handoff::{
     AbortReason, Accepting, Busy, Cancelled, Config, DiscardReason, Frozen, MoveEvent, MoveId,
     MoveMessage, MoveOutcome, Moves, Offer, Promoted, Refusal, ResumeReason, Role, SourcePhase,
@@ -578,26 +580,4 @@ fn offer(text: &str, len: usize) -> Offer {
         groups: Vec::new(),
         state: Some(Bytes::from(vec![0; len])),
     }
-}
-
-fn id(source: &str, serial: u64) -> MoveId {
-    MoveId { source: node(source).boot, serial }
-}
-
-fn token(epoch: u64) -> Token {
-    Token::new(epoch, Boot::default())
-}
-
-fn name(text: &str) -> Name {
-    Name::new(text).expect("a name")
-}
-
-/// Each name is one life.
-fn node(text: &str) -> NodeId {
-    let millis = text.bytes().fold(1, |sum, byte| sum * 31 + u64::from(byte));
-    NodeId::new(NodeName::new(text).expect("a node name"), Boot { millis, random: 0 })
-}
-
-fn at(millis: u64) -> Instant {
-    Instant::after_start(Duration::from_millis(millis))
 }

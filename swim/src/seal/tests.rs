@@ -1,3 +1,5 @@
+//! Sealing and opening: what verifies, what is refused, what is replayed.
+
 use super::*;
 use crate::NullCipher;
 use swarm_base::NodeName;

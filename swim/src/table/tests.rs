@@ -1,3 +1,5 @@
+//! Merging: which statement beats which, and what becomes of the member.
+
 use super::*;
 use crate::Metadata;
 use swarm_base::{Boot, Rng};

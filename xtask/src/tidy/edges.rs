@@ -21,8 +21,8 @@ const ALLOWED: [Row; 11] = [
     ("handoff", &["base", "ring"], &["sim"]),
     (
         "swarm",
-        &["base", "groups", "handoff", "link", "process", "registry", "ring", "swim"],
-        &["sim"],
+        &["base", "groups", "handoff", "link", "process", "registry", "ring", "sim", "swim"],
+        &[],
     ),
     ("xtask", &["base", "link", "sim", "swarm"], &[]),
 ];
