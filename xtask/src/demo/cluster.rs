@@ -5,8 +5,9 @@ use super::protocol::{Alive, Counts, Peer, Request, Seen, Sum, Views, What};
 use super::roll::Roll;
 use crate::Failure;
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use swarm::ClusterSecret;
 use tokio::task::JoinSet;
 
@@ -16,11 +17,12 @@ pub(crate) struct Cluster {
     secret: PathBuf,
     nodes: BTreeMap<usize, NodeProcess>,
     addresses: BTreeMap<usize, String>,
+    reply_timeout: Duration,
 }
 
 impl Cluster {
-    /// Nobody yet, with a new secret in `folder`.
-    pub(crate) fn new(folder: &Path) -> Result<Self, Failure> {
+    /// Nobody yet, with a new secret in `folder`. No reply may take longer than `reply_timeout`.
+    pub(crate) fn new(folder: &Path, reply_timeout: Duration) -> Result<Self, Failure> {
         let secret = folder.join("secret");
         ClusterSecret::generate().to_file(&secret).map_err(|e| Failure::new(e.to_string()))?;
         Ok(Self {
@@ -28,6 +30,7 @@ impl Cluster {
             secret,
             nodes: BTreeMap::new(),
             addresses: BTreeMap::new(),
+            reply_timeout,
         })
     }
 
@@ -40,7 +43,8 @@ impl Cluster {
         let mut started = Vec::new();
         for node in nodes {
             let (name, log) = (name(node), self.log(node));
-            let process = NodeProcess::start(&name, &self.secret, &seeds, &log)?;
+            let (secret, timeout) = (&self.secret, self.reply_timeout);
+            let process = NodeProcess::start(&name, secret, &seeds, &log, timeout)?;
             started.push((node, process.client().clone()));
             self.nodes.insert(node, process);
         }
@@ -107,6 +111,19 @@ impl Cluster {
         replies.into_iter().map(|(node, reply)| Ok((node, reply?))).collect()
     }
 
+    /// Writes the state of each node, as it shows it, to the folder. A node that does not show it
+    /// soon has none: why is what this is for.
+    pub(crate) async fn write_snapshots(&self) {
+        for (&node, process) in &self.nodes {
+            let asked = process.client().ask::<serde_json::Value>(Request::Snapshot);
+            if let Ok(Ok(snapshot)) = tokio::time::timeout(SNAPSHOT_TIMEOUT, asked).await {
+                let path = self.folder.join(format!("{}.json", name(node)));
+                // The failure that led here is what counts.
+                let _ = std::fs::write(path, format!("{snapshot:#}\n"));
+            }
+        }
+    }
+
     pub(crate) async fn members(&self) -> Result<BTreeMap<usize, Vec<Peer>>, Failure> {
         self.ask_all(|| Request::Members).await
     }
@@ -137,6 +154,14 @@ impl Cluster {
         Ok(events.into_iter().filter_map(seen).collect())
     }
 
+    /// The nodes that were told of more than they could read in time, from `since_us` on.
+    pub(crate) async fn missed(&self, since_us: u64) -> Result<BTreeSet<usize>, Failure> {
+        let events: BTreeMap<usize, Vec<Seen>> = self.ask_all(|| Request::Events).await?;
+        let is_it = |seen: &Seen| seen.what == What::Missed && seen.at_us >= since_us;
+        let missed = events.into_iter().filter(|(_, events)| events.iter().any(is_it));
+        Ok(missed.map(|(node, _)| node).collect())
+    }
+
     /// Whether every node's view holds what lives, and nothing else.
     ///
     /// # Errors
@@ -159,6 +184,9 @@ impl Cluster {
         Ok(Ok(()))
     }
 }
+
+/// How long a node may take to show its state, once the demo has failed.
+const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What a node is called.
 pub(crate) fn name(node: usize) -> String {

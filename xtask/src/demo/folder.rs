@@ -48,6 +48,14 @@ impl Folder {
     }
 }
 
+/// The files of a folder, in order.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<_> = entries.map(|entry| entry.path()).collect();
+    files.sort();
+    files
+}
+
 impl Drop for Folder {
     fn drop(&mut self) {
         if self.fate == Fate::Removed {

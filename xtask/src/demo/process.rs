@@ -33,6 +33,8 @@ struct Pipe {
     /// `None` once the process is to end.
     stdin: tokio::sync::Mutex<Option<ChildStdin>>,
     waiting: Mutex<Waiting>,
+    /// How long any reply may take. Each step has tighter bounds of its own.
+    reply_timeout: Duration,
 }
 
 #[derive(Default)]
@@ -42,9 +44,6 @@ struct Waiting {
     replies: BTreeMap<u64, oneshot::Sender<String>>,
     is_closed: bool,
 }
-
-/// How long any reply may take. Each step has tighter bounds of its own.
-const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long a process may take to end by itself.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
@@ -56,6 +55,7 @@ impl NodeProcess {
         secret: &Path,
         seeds: &[String],
         log: &Path,
+        reply_timeout: Duration,
     ) -> Result<Self, Failure> {
         let failure =
             |error: std::io::Error| Failure::new(format!("{name} cannot be started: {error}"));
@@ -77,6 +77,7 @@ impl NodeProcess {
             name: name.to_owned(),
             stdin: tokio::sync::Mutex::new(Some(stdin)),
             waiting: Mutex::default(),
+            reply_timeout,
         }));
         let reader = tokio::spawn(read(stdout, client.clone())).abort_handle();
         Ok(Self { client, child, reader })
@@ -143,12 +144,12 @@ impl Client {
             // Where this fails the process has ended, and the reply does not come.
             let _ = stdin.write_all(&line).await;
         }
-        let line = match tokio::time::timeout(REPLY_TIMEOUT, reply).await {
+        let timeout = self.0.reply_timeout;
+        let line = match tokio::time::timeout(timeout, reply).await {
             Ok(Ok(line)) => line,
             Ok(Err(_)) => return Err(Failure::new(format!("{name} ended during: {what}"))),
             Err(_) => {
-                let sentence = format!("{name} did not reply within {REPLY_TIMEOUT:?}: {what}");
-                return Err(Failure::new(sentence));
+                return Err(Failure::new(format!("{name} took over {timeout:?}: {what}")));
             }
         };
         parse(&line).map_err(|reason| Failure::new(format!("{name}, {what}: {reason}")))

@@ -69,8 +69,8 @@ pub(crate) enum Request {
     Rest,
     /// What this node saw happen to others: `Vec<Seen>`.
     Events,
-    /// Moves everything away: `()`.
-    Drain,
+    /// Moves everything away, in so many seconds: `()`.
+    Drain { within_s: u64 },
     /// Leaves the cluster: `()`; then the process ends.
     Leave,
     /// The whole state of the node, as it shows it: JSON.
@@ -96,8 +96,6 @@ pub(crate) struct Counts {
     pub(crate) grouped: usize,
     /// Notices that the devices of this node have received.
     pub(crate) received: u64,
-    /// Names on their way from this node to others.
-    pub(crate) moving: usize,
 }
 
 /// Sums over sets, which are equal where the sets are.
@@ -238,6 +236,8 @@ pub(crate) enum What {
     Refuted,
     Dead,
     Left,
+    /// The node was told of more than it could read in time. The peer is itself.
+    Missed,
 }
 
 /// The wall clock in microseconds: the one clock that all processes of a machine share.

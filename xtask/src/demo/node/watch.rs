@@ -17,12 +17,12 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn begin(swarm: &Swarm) -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let mut events = swarm.events();
+        let (mut events, me) = (swarm.events(), swarm.node().clone());
         let kept = Arc::clone(&seen);
         let task = tokio::spawn(async move {
             while let Some(event) = events.next().await {
                 let at_us = wall_us();
-                if let Some((what, node)) = of_a_node(&event) {
+                if let Some((what, node)) = of_a_node(&event, &me) {
                     let fact = Seen { at_us, what, peer: peer(node) };
                     kept.lock().unwrap_or_else(PoisonError::into_inner).push(fact);
                 }
@@ -49,13 +49,14 @@ pub(super) fn peer(node: &NodeId) -> Peer {
     Peer { name: node.name.to_string(), boot: node.boot.to_string() }
 }
 
-const fn of_a_node(event: &Event) -> Option<(What, &NodeId)> {
+const fn of_a_node<'a>(event: &'a Event, me: &'a NodeId) -> Option<(What, &'a NodeId)> {
     Some(match event {
         Event::NodeUp { node } => (What::Up, node),
         Event::NodeSuspected { node, .. } => (What::Suspected, node),
         Event::NodeRefuted { node } => (What::Refuted, node),
         Event::NodeDown { node } => (What::Dead, node),
         Event::NodeLeft { node } => (What::Left, node),
+        Event::Lagged { .. } => (What::Missed, me),
         _ => return None,
     })
 }

@@ -96,8 +96,11 @@ async fn dead(demo: &mut Demo, node: usize, peer: &Peer, killed_us: u64) -> Resu
     let dead_us = demo
         .until(Duration::from_secs(15), &expected, async |cluster: &Cluster| {
             let dead = cluster.seen(peer, What::Dead, killed_us).await?;
-            let all = dead.len() == n_others;
-            Ok(if all { Ok(dead) } else { Err(format!("held dead by {} nodes", dead.len())) })
+            // Who could not read all its news may have missed this: the members tell below.
+            let mut told: BTreeSet<usize> = dead.keys().copied().collect();
+            told.extend(cluster.missed(killed_us).await?);
+            let all = told.len() == n_others && !dead.is_empty();
+            Ok(if all { Ok(dead) } else { Err(format!("held dead by {} nodes", told.len())) })
         })
         .await?;
     let suspected_us = demo.cluster.seen(peer, What::Suspected, killed_us).await?;

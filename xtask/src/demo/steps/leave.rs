@@ -8,8 +8,11 @@ use crate::demo::cluster::{Cluster, name};
 use crate::demo::figures::{Figure, count, time};
 use crate::demo::protocol::{Request, What};
 use crate::demo::roll::written;
-use crate::demo::{Demo, expect};
+use crate::demo::{Demo, expect, patience};
 use std::time::{Duration, Instant};
+
+/// How long the drain may take, with up to 10,000 devices.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[expect(clippy::disallowed_methods, reason = "how long it takes is shown")]
 pub(super) async fn run(demo: &mut Demo) -> Result<(), Failure> {
@@ -25,7 +28,8 @@ pub(super) async fn run(demo: &mut Demo) -> Result<(), Failure> {
     let begin = Instant::now();
     let client = demo.cluster.client(node);
     let n_share = share.len();
-    demo.meanwhile(client.ask::<()>(Request::Drain), async |cluster: &Cluster| {
+    let within_s = patience(demo.n_devices, DRAIN_TIMEOUT).as_secs();
+    demo.meanwhile(client.ask::<()>(Request::Drain { within_s }), async |cluster: &Cluster| {
         let living = cluster.counts().await?.get(&node).map_or(0, |counts| counts.living);
         Ok(format!("draining n{node}: {} of {} left", count(living), count(n_share)))
     })

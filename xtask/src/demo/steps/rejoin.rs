@@ -30,9 +30,8 @@ pub(super) async fn run(demo: &mut Demo, crashed: &Crashed) -> Result<(), Failur
     let back = demo.until(Duration::from_secs(30), "its share to be back", async |cluster| {
         let counts = cluster.counts().await?;
         let n_back = counts.get(node).map_or(0, |counts| counts.living);
-        let moving: usize = counts.values().map(|counts| counts.moving).sum();
         let so_far = || format!("{} of {} moved", count(n_back), count(n_share));
-        Ok(if n_back >= n_share && moving == 0 { Ok(()) } else { Err(so_far()) })
+        Ok(if n_back >= n_share { Ok(()) } else { Err(so_far()) })
     });
     back.await?;
     let after = demo.settled(Duration::from_secs(20)).await?;
