@@ -1,8 +1,8 @@
 //! The names that this node runs: starts, exits, restarts.
 
-use super::asks::{AskKey, Place};
+use super::asks::AskKey;
 use super::event::{Command, Event, Mode, Policy};
-use super::wire::Outcome;
+use super::wire::{Outcome, What};
 use super::{Kind, Node};
 use crate::Event as Public;
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,6 +64,13 @@ impl Names {
 
     pub(super) fn is_starting(&self, name: &Name) -> bool {
         self.starting.contains_key(name)
+    }
+
+    /// The start of `name`, where it is made for this very question.
+    fn start_for(&self, name: &Name, key: &AskKey) -> Option<u64> {
+        let ticket = *self.starting.get(name)?;
+        let is_for = |start: &Start| matches!(&start.cause, Cause::Asked(of, _) if of == key);
+        self.starts.get(&ticket).is_some_and(is_for).then_some(ticket)
     }
 
     pub(super) fn lives(&self, pid: Pid) -> bool {
@@ -421,17 +428,24 @@ impl Node {
         Token::new(self.registry.epoch(name) + 1, self.me.boot)
     }
 
+    /// The claim that this name is being started for is over: the start is, too, and so is a
+    /// restart that is to come.
+    pub(super) fn abandon_name(&mut self, name: &Name) {
+        self.names.forget_restart(name);
+        let Some(ticket) = self.names.starting.get(name).copied() else { return };
+        if self.names.end(ticket).is_some() {
+            self.command(Command::Abandon { ticket });
+        }
+    }
+
     /// The `register` that this start is for is over: the start is, too.
     pub(super) fn abandon_start_of(&mut self, now: Instant, key: &AskKey) {
-        if !matches!(self.asks.get(key).map(|open| &open.place), Some(Place::Starting)) {
+        // Wherever the question is by now: one that was asked twice is parked behind its own start.
+        let Some(What::Register { name, .. }) = self.asks.get(key).map(|open| &open.ask.what)
+        else {
             return;
-        }
-        let started = self
-            .names
-            .starts
-            .iter()
-            .find(|(_, start)| matches!(&start.cause, Cause::Asked(of, _) if of == key));
-        let Some(ticket) = started.map(|(ticket, _)| *ticket) else { return };
+        };
+        let Some(ticket) = self.names.start_for(name, key) else { return };
         if let Some(start) = self.names.end(ticket)
             && start.logged
         {

@@ -6,8 +6,8 @@ use crate::{CallError, CastError};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
-use swarm_base::Name;
 use swarm_base::codec;
+use swarm_base::{Name, NameError};
 use swarm_process::{Answer, CallFailure, ExitReason, Mail, Payload};
 
 /// A message until it is sent: typed, in a box, or encoded, whatever its last try made of it.
@@ -85,11 +85,22 @@ fn target(whom: Whom<'_>) -> Arc<str> {
     }
 }
 
+/// What is wrong with the name. Looked at only once nobody has it: what has a process is a name.
+fn no_name(whom: Whom<'_>) -> Option<NameError> {
+    match whom {
+        Whom::Name(name) => Name::from_bytes(name).err(),
+        Whom::Pid(_) => None,
+    }
+}
+
 pub(super) fn call_error<M: Message>(
     whom: Whom<'_>,
     failure: CallFailure,
     after: Duration,
 ) -> CallError {
+    if let Some(error) = no_name(whom) {
+        return CallError::Name(error);
+    }
     let (target, message) = (target(whom), M::NAME);
     match failure {
         CallFailure::NoProcess => CallError::NotFound { target, message },
@@ -109,6 +120,9 @@ pub(super) fn cast_error<M: Message>(
     failure: CallFailure,
     after: Duration,
 ) -> CastError {
+    if let Some(error) = no_name(whom) {
+        return CastError::Name(error);
+    }
     let (target, message) = (target(whom), M::NAME);
     match failure {
         CallFailure::Full => CastError::Full { target, message },

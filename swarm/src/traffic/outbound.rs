@@ -95,6 +95,9 @@ impl Core {
                         failed(CallFailure::Undecodable { reason: error.to_string() })
                     });
                 }
+                Try::Done(Err(CallFailure::NoProcess)) | Try::Again(_) if self.has_stopped() => {
+                    return Err(CallError::NodeStopped);
+                }
                 // It was not handled: by a name it may have another process by now.
                 Try::Done(Err(CallFailure::NoProcess))
                     if !letter.is_sent() && self.may_move(whom, tried) =>

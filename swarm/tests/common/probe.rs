@@ -60,6 +60,7 @@ pub(crate) fn lives(name: &str) -> Vec<(String, Life)> {
 pub(crate) struct Probe {
     count: u64,
     go: Go,
+    watching: usize,
     downs: Vec<Down>,
 }
 
@@ -86,7 +87,7 @@ message!(/// Takes its time.
     Nap(Duration) = "nap" -> u64);
 message!(/// Ends of its own will.
     Quit() = "quit" -> ());
-message!(/// Monitors a process.
+message!(/// Monitors a process, then joins `watching-1` and so on.
     Watch(Pid) = "watch" -> ());
 message!(/// Replies with what its monitors said.
     Downs() = "downs" -> Vec<Down>);
@@ -124,7 +125,7 @@ impl Worker for Probe {
             cx.join(group);
         }
         Self::note(cx, Life::Started);
-        Ok(Self { count: setup.count, go: setup.go, downs: Vec::new() })
+        Ok(Self { count: setup.count, go: setup.go, watching: 0, downs: Vec::new() })
     }
 
     async fn begin_handoff(&mut self, cx: &mut Cx<Self>) -> Handoff<u64> {
@@ -187,6 +188,8 @@ impl Handle<Quit> for Probe {
 impl Handle<Watch> for Probe {
     async fn handle(&mut self, Watch(pid): Watch, cx: &mut Cx<Self>) {
         cx.monitor(pid);
+        self.watching += 1;
+        cx.join(format!("watching-{}", self.watching));
     }
 }
 
