@@ -451,7 +451,10 @@ impl Swarm {
 
     /// Ends the processes, says goodbye, and ends the driver.
     pub(crate) async fn goodbye(&self) {
-        if self.core.tell(Input::Closing).await.is_ok() {
+        let (done, closing) = oneshot::channel();
+        // The first process must not end before the node knows that this is no news: its name
+        // would be released.
+        if self.core.tell(Input::Closing { done }).await.is_ok() && closing.await.is_ok() {
             self.core.processes.shutdown(GRACE).await;
             let (done, departed) = oneshot::channel();
             if self.core.tell(Input::Depart { done }).await.is_ok() {

@@ -27,8 +27,8 @@ pub(crate) enum Input {
     Ready(Readiness),
     /// Move everything away; tells how far it is.
     Drain { left: Duration, progress: watch::Sender<Draining> },
-    /// From now on nothing that ends here is news: the node stops.
-    Closing,
+    /// From now on nothing that ends here is news: the node stops. Answered once that holds.
+    Closing { done: oneshot::Sender<()> },
     /// Say goodbye; answered when the others know, or after a while.
     Depart { done: oneshot::Sender<()> },
     /// Flush, close and end.
@@ -230,7 +230,10 @@ impl Driver {
                 self.drains.push(progress);
                 self.node.drain(now, left);
             }
-            Input::Closing => self.node.closing(),
+            Input::Closing { done } => {
+                self.node.closing();
+                let _ = done.send(());
+            }
             Input::Depart { done } => {
                 self.departed = Some(done);
                 self.node.depart(now);
