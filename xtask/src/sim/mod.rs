@@ -1,0 +1,82 @@
+//! `cargo xtask sim`: clusters of real nodes in simulated worlds, one for each seed.
+
+mod optimised;
+mod seeds;
+mod summary;
+
+use crate::Failure;
+use std::ops::RangeInclusive;
+use std::process::ExitCode;
+use summary::Summary;
+use swarm::world::Options;
+use swarm_sim::Detail;
+
+#[derive(clap::Args, Debug, Clone)]
+pub(crate) struct Args {
+    /// How many seeds
+    #[arg(long, default_value_t = 1_000, value_name = "N")]
+    seeds: u64,
+    /// The first seed
+    #[arg(long, default_value_t = 0, value_name = "SEED")]
+    from: u64,
+    /// Only this seed: the replay of a failure
+    #[arg(long, value_name = "SEED", conflicts_with_all = ["seeds", "from"])]
+    seed: Option<u64>,
+    /// Show every packet of the one seed that fails
+    #[arg(long, requires = "seed")]
+    packets: bool,
+    /// How many nodes, as `5` or `3-8`
+    #[arg(long, default_value = "3-8", value_parser = nodes, value_name = "N")]
+    nodes: RangeInclusive<usize>,
+    /// Write the result as JSON, one object on one line
+    #[arg(long)]
+    json: bool,
+}
+
+/// With fewer seeds than this, chance alone leaves faults and checkers without a case.
+const SEEDS_FOR_ALL: u64 = 150;
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    if let Some(status) = optimised::instead(args)? {
+        // The other process has said what there is to say.
+        std::process::exit(if status == ExitCode::SUCCESS { 0 } else { 1 });
+    }
+    let (from, count) = args.seed.map_or((args.from, args.seeds), |seed| (seed, 1));
+    let mut options = Options::default();
+    options.nodes = args.nodes.clone();
+    if args.packets {
+        options.detail = Detail::Packets;
+    }
+    let outcome = seeds::run(from..from.saturating_add(count), &options);
+    let summary = Summary::new(outcome, count >= SEEDS_FOR_ALL);
+    match args.json {
+        true => println!("{}", summary.to_json()),
+        false => print!("{}", summary.to_text()),
+    }
+    summary.verdict()
+}
+
+/// `5`, or `3-8`.
+fn nodes(text: &str) -> Result<RangeInclusive<usize>, String> {
+    let number = |text: &str| match text.trim().parse::<usize>() {
+        Ok(n @ 1..=64) => Ok(n),
+        _ => Err(format!("{text:?} is not a number from 1 to 64")),
+    };
+    let (low, high) = text.split_once('-').unwrap_or((text, text));
+    let (low, high) = (number(low)?, number(high)?);
+    if high < low { Err(format!("{low} is more than {high}")) } else { Ok(low..=high) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_are_a_number_or_a_range() {
+        assert_eq!(nodes("5"), Ok(5..=5));
+        assert_eq!(nodes("3-8"), Ok(3..=8));
+        assert!(nodes("8-3").is_err());
+        assert!(nodes("0").is_err());
+        assert!(nodes("many").is_err());
+    }
+}

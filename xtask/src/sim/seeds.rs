@@ -1,0 +1,160 @@
+//! Many seeds on all cores, up to the first that fails.
+
+#![expect(clippy::disallowed_methods, reason = "a person waits for it: real time is measured")]
+
+use std::io::{IsTerminal, Write};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use swarm::world::{Options, run_seed};
+use swarm_sim::{Failure, Report, Totals};
+
+/// What many seeds showed.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) totals: Totals,
+    pub(super) took: Duration,
+    /// How many seeds were run twice, and gave the same trace.
+    pub(super) replayed: u64,
+    pub(super) failure: Option<Failed>,
+}
+
+/// Why a run failed.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// A property did not hold.
+    Seed(Box<Failure>),
+    /// The same seed gave another trace.
+    Replay { seed: u64, hashes: (u64, u64) },
+}
+
+impl Failed {
+    const fn seed(&self) -> u64 {
+        match self {
+            Self::Seed(failure) => failure.seed,
+            Self::Replay { seed, .. } => *seed,
+        }
+    }
+}
+
+/// Every so many seeds, one is run twice.
+const REPLAY_EVERY: u64 = 25;
+
+/// One seed that is done.
+struct Done {
+    seed: u64,
+    replayed: bool,
+    result: Result<Report, Failed>,
+}
+
+pub(super) fn run(seeds: Range<u64>, options: &Options) -> Outcome {
+    let start = Instant::now();
+    let next = AtomicU64::new(seeds.start);
+    // The first seed that is known to fail: those above it are not worth the time.
+    let end = AtomicU64::new(seeds.end);
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let (sender, done) = mpsc::sync_channel::<Done>(workers * 4);
+    let mut outcome =
+        Outcome { totals: Totals::default(), took: Duration::ZERO, replayed: 0, failure: None };
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            let (sender, next, end) = (sender.clone(), &next, &end);
+            scope.spawn(move || {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let done = run_one(seed, options);
+                    if done.result.is_err() {
+                        end.fetch_min(seed, Ordering::Relaxed);
+                    }
+                    if sender.send(done).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let mut progress = Progress::new(seeds.end.saturating_sub(seeds.start));
+        for done in done {
+            outcome.take(done);
+            progress.show(&outcome.totals, start.elapsed());
+        }
+        progress.end();
+    });
+    outcome.took = start.elapsed();
+    outcome
+}
+
+fn run_one(seed: u64, options: &Options) -> Done {
+    let first = run_seed(seed, options);
+    let replayed = seed.is_multiple_of(REPLAY_EVERY);
+    let result = match first {
+        Ok(report) if replayed => match run_seed(seed, options) {
+            Ok(again) if again.trace_hash == report.trace_hash => Ok(report),
+            again => {
+                let other = again.map_or(0, |again| again.trace_hash);
+                Err(Failed::Replay { seed, hashes: (report.trace_hash, other) })
+            }
+        },
+        Ok(report) => Ok(report),
+        Err(failure) => Err(Failed::Seed(failure)),
+    };
+    Done { seed, replayed, result }
+}
+
+impl Outcome {
+    fn take(&mut self, done: Done) {
+        match done.result {
+            Ok(report) => {
+                self.totals.add(done.seed, &report);
+                self.replayed += u64::from(done.replayed);
+            }
+            Err(failed) => {
+                // The lowest seed: the same one on every machine.
+                let known = self.failure.as_ref().map_or(u64::MAX, Failed::seed);
+                if failed.seed() < known {
+                    self.failure = Some(failed);
+                }
+            }
+        }
+    }
+}
+
+/// Says now and then how far it is.
+struct Progress {
+    all: u64,
+    shown: Duration,
+    is_terminal: bool,
+}
+
+impl Progress {
+    fn new(all: u64) -> Self {
+        Self { all, shown: Duration::ZERO, is_terminal: std::io::stderr().is_terminal() }
+    }
+
+    fn show(&mut self, totals: &Totals, took: Duration) {
+        let gap = Duration::from_millis(if self.is_terminal { 200 } else { 5_000 });
+        if took < self.shown + gap {
+            return;
+        }
+        self.shown = took;
+        let rate = totals.seeds as f64 / took.as_secs_f64();
+        let line = format!("{} of {} seeds, {rate:.1} a second", totals.seeds, self.all);
+        let mut err = std::io::stderr().lock();
+        // Nobody is worse off when a line of progress cannot be shown.
+        let _ = match self.is_terminal {
+            true => write!(err, "\r{line}   "),
+            false => writeln!(err, "{line}"),
+        };
+        let _ = err.flush();
+    }
+
+    fn end(&self) {
+        if self.is_terminal && self.shown > Duration::ZERO {
+            eprintln!();
+        }
+    }
+}
