@@ -119,6 +119,15 @@ impl Asks {
         self.select(|place| matches!(place, Place::Parked(_) | Place::Sent(_)))
     }
 
+    /// The parked questions about groups.
+    pub(super) fn parked_memberships(&self) -> Vec<AskKey> {
+        let about_groups = |open: &Open| {
+            matches!(open.ask.what, super::What::Join { .. } | super::What::Leave { .. })
+                && matches!(open.place, Place::Parked(_))
+        };
+        self.open.iter().filter(|(_, open)| about_groups(open)).map(|(key, _)| *key).collect()
+    }
+
     /// The questions that `node` has.
     pub(super) fn sent_to(&self, node: &NodeId) -> Vec<AskKey> {
         self.select(|place| matches!(place, Place::Sent(to) if to == node))

@@ -12,7 +12,7 @@ use serde_bytes::ByteBuf;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use swarm_base::{Instant, Name, NodeId, Pid, Token};
-use swarm_handoff::AbortReason;
+use swarm_handoff::{AbortReason, Cancelled};
 use swarm_registry::{At, Claim, Fact, Why};
 
 /// A copy of this node's that is to end.
@@ -106,7 +106,10 @@ impl Node {
             }
             (Some(pid), Some(winning)) => {
                 // A conflict beats a move: one that has not been committed is called off.
-                self.moves.cancel(now, name, AbortReason::Conflict);
+                if self.moves.cancel(now, name, AbortReason::Conflict) == Cancelled::Committed {
+                    // The process has ended here; where it comes back, its claim is a new one.
+                    return;
+                }
                 self.conflicts.losing.insert(
                     name.clone(),
                     Losing {
@@ -121,7 +124,7 @@ impl Node {
             // The winner's process is not up yet: its next claim brings this here again.
             (Some(_), None) => (),
             (None, _) => {
-                self.names.forget_restart(name);
+                self.abandon_name(now, name);
                 self.registry.append(now, gone);
             }
         }

@@ -31,8 +31,9 @@ pub(crate) enum Event {
     Answer { id: u64, outcome: Outcome },
     /// Something that users hear of.
     Public(crate::Event),
-    /// This many managed names are still here, of so many at the start of the drain.
-    Draining { left: usize, total: usize, done: bool },
+    /// This many managed names are still here, of so many at the start of the drain; and how it
+    /// ended, once it has.
+    Draining { left: usize, total: usize, end: Option<Drained> },
     /// A seed has handed over the whole member list.
     Merged,
     /// The others know that this node has left.
@@ -41,6 +42,19 @@ pub(crate) enum Event {
     NameTaken { holder: SocketAddr },
     /// Peers remember a later life of this node's name: it must take a boot above it.
     BootBehind { remembered: Boot },
+}
+
+/// How a drain ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Drained {
+    /// Nothing is left.
+    Empty,
+    /// Nobody takes what is left.
+    Nowhere,
+    /// The time was over.
+    Overdue,
+    /// It was called off: the node is to be ready, or not ready, without it.
+    Cancelled,
 }
 
 /// How a node went.

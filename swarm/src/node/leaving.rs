@@ -1,6 +1,6 @@
 //! Drain and goodbye: a node hands over what it runs before it goes.
 
-use super::{Event, Node, Owner};
+use super::{Drained, Event, Node, Owner};
 use std::time::Duration;
 use swarm_base::{Instant, Name};
 use swarm_handoff::Accepting;
@@ -50,7 +50,13 @@ impl Node {
 
     /// A drain is over, or was thought better of.
     pub(crate) fn stop_draining(&mut self, now: Instant) {
-        self.leaving.drain = None;
+        if self.is_closing {
+            return;
+        }
+        if let Some(drain) = self.leaving.drain.take().filter(|drain| drain.left > 0) {
+            let (left, total) = (drain.left, drain.total);
+            self.emit(Event::Draining { left, total, end: Some(Drained::Cancelled) });
+        }
         self.moves.set_accepting(Accepting::Yes);
         self.touch(now);
     }
@@ -77,13 +83,17 @@ impl Node {
         let claimed = self.to_hand_over().count();
         let left = claimed.max(self.moves.in_flight()) + self.names.starts();
         let nowhere = left > 0 && self.moves.in_flight() == 0 && !self.somebody_takes();
-        let done = left == 0 || nowhere || until <= now;
+        let end = match left {
+            0 => Some(Drained::Empty),
+            _ if nowhere => Some(Drained::Nowhere),
+            _ => (until <= now).then_some(Drained::Overdue),
+        };
         if let Some(drain) = &mut self.leaving.drain {
             drain.look = now + LOOK_EVERY;
-            drain.left = if done { 0 } else { left };
+            drain.left = if end.is_some() { 0 } else { left };
         }
-        if done || left != before {
-            self.emit(Event::Draining { left, total, done });
+        if end.is_some() || left != before {
+            self.emit(Event::Draining { left, total, end });
         }
     }
 

@@ -20,7 +20,7 @@ mod requests;
 mod sessions;
 mod wire;
 
-pub(crate) use event::{Command, Event, Freeze, Frozen, Gone, Mode, Policy};
+pub(crate) use event::{Command, Drained, Event, Freeze, Frozen, Gone, Mode, Policy};
 #[cfg(feature = "sim")]
 pub(crate) use gauges::Gauges;
 pub(crate) use meta::NodeMeta;
@@ -38,7 +38,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use swarm_base::{Boot, Instant, Machine, NodeId, Output, Session};
-use swarm_handoff::{Agreement, MoveId, Moves, Reconciler};
+use swarm_handoff::{Accepting, Agreement, MoveId, Moves, Reconciler};
 use swarm_link::Links;
 use swarm_registry::Registry;
 use swarm_swim::Swim;
@@ -116,7 +116,7 @@ const BEHIND_MAX: Duration = Duration::from_secs(2);
 /// How many names the reconciler looks at before the node handles other inputs.
 const PLAN_BUDGET: usize = 2_000;
 
-/// Larger frames of moves go on a stream of their own, so that facts overtake them.
+/// Larger frames of moves and conflicts go on a stream of their own, so that facts overtake them.
 const BULK_FROM: usize = 64 * 1024;
 
 impl Node {
@@ -211,16 +211,21 @@ impl Node {
         // What this node says of itself always encodes; a value of a user's that does not is
         // refused where it comes in.
         if let Ok(bytes) = wire.encode() {
-            let is_move = matches!(wire, Wire::Move(_));
-            let lane = if is_move && bytes.len() >= BULK_FROM { Peer::Bulk } else { Peer::Control };
+            let has_state = matches!(wire, Wire::Move(_) | Wire::Conflict(_));
+            let lane =
+                if has_state && bytes.len() >= BULK_FROM { Peer::Bulk } else { Peer::Control };
             self.outputs.push_back(Output::Send { to: lane(session), message: bytes });
         }
     }
 
-    /// From now on nothing that ends here is logged: the names that are still here are started
+    /// From now on nothing starts here, and nothing that ends here is logged: the names that are still here are started
     /// again by the others, once this node has left.
-    pub(crate) const fn closing(&mut self) {
+    pub(crate) fn closing(&mut self, now: Instant) {
         self.is_closing = true;
+        self.moves.set_accepting(Accepting::Leaving);
+        // Whoever waits for a start here learns now that there will be none.
+        self.reconsider_all(now);
+        self.touch(now);
     }
 
     /// The ring, or who is in it, is not what it was.
@@ -365,8 +370,10 @@ impl Machine for Node {
         self.agreement.handle_timeout(now);
         self.moves.handle_timeout(now);
         self.expire_asks(now);
-        self.restart_due(now);
-        self.conflicts_due(now);
+        if !self.is_closing {
+            self.restart_due(now);
+            self.conflicts_due(now);
+        }
         self.check_leaving(now);
         self.settle(now);
         self.check_behind(now);
@@ -384,10 +391,10 @@ impl Machine for Node {
             self.registry.poll_timeout(),
             self.agreement.poll_timeout(),
             self.moves.poll_timeout(),
-            self.plan_timeout(),
+            self.plan_timeout().filter(|_| !self.is_closing),
             self.asks.deadline(),
-            self.names.next_restart(),
-            self.conflicts.deadline(),
+            self.names.next_restart().filter(|_| !self.is_closing),
+            self.conflicts.deadline().filter(|_| !self.is_closing),
             self.leaving.deadline(),
         ]
         .into_iter()

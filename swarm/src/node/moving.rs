@@ -10,7 +10,7 @@ use std::time::Duration;
 use swarm_base::{Instant, Name, NodeId, Pid, Token};
 use swarm_handoff::{
     Acting, Action, AgreementEvent, Busy, Is, MoveEvent, MoveId, MoveOutcome, Moves, Offer,
-    Placement, Promoted, Refusal, Role, Should, Standing, TargetPhase,
+    Placement, Promoted, Refusal, Role, Should, SourcePhase, Standing, TargetPhase,
 };
 use swarm_process::ExitReason;
 use swarm_registry::{At, Bytes, Claim, Event as Fresh, Fact, Registry, Resolution, Spec, Why};
@@ -108,6 +108,9 @@ impl Node {
     /// Compares what should be with what is, and starts and moves what differs.
     pub(super) fn plan(&mut self, now: Instant) {
         self.plan_at = None;
+        if self.is_closing {
+            return;
+        }
         let acting = self.acting();
         let view = View {
             me: &self.me,
@@ -209,6 +212,8 @@ impl Node {
                 None => self.moves.promoted(now, id, Err("the standby is gone".to_owned())),
             },
             MoveEvent::Discard { id, .. } => {
+                // One that is being built is thrown away once its start is over.
+                self.standbys.offers.remove(&id);
                 if let Some(standby) = self.standbys.ready.remove(&id) {
                     self.command(Command::Discard { pid: standby.pid });
                 }
@@ -224,6 +229,7 @@ impl Node {
                 self.reconciler.mark(name.clone());
                 self.plan_at = Some(now);
                 self.reconsider(now, &name);
+                self.reconsider_memberships(now);
                 let to = self.standbys.sent.remove(&id);
                 self.tell(match (outcome, to) {
                     (MoveOutcome::Moved | MoveOutcome::Restarted, Some(to)) => {
@@ -233,6 +239,16 @@ impl Node {
                 });
             }
         }
+    }
+
+    /// Whether the process is frozen for a move, and what it takes along has been said.
+    pub(super) fn is_offered(&self, pid: Pid) -> bool {
+        self.registry.pid_names(pid).any(|name| {
+            matches!(
+                self.moves.of(name),
+                Some(Role::Source { phase, .. }) if phase != SourcePhase::Freezing
+            )
+        })
     }
 
     /// The process of `name` that runs here.
@@ -306,13 +322,23 @@ impl Node {
         offer: Offer,
         mails: Vec<bytes::Bytes>,
     ) {
+        if self.is_closing {
+            // It starts again elsewhere, once this node has left.
+            return;
+        }
         let Some(claim) = self.claim_of_move(id, &name) else { return };
+        // The old process has ended, and nobody may find it any more.
+        let exited = claim.pid().map(|pid| Fact::Exited { pid });
         if self.names.is_stopping(&name) {
-            return self.released(now, &name, claim.token);
+            self.released(now, &name, claim.token);
+            self.registry.append_all(now, exited);
+            return;
         }
         let Ok(args) = Bytes::new(offer.args.to_vec()) else { return };
         let spec = Spec { kind: offer.kind, args };
         let groups = groups_of(offer.groups);
+        let starting = Claim { at: At::Starting, groups: groups.clone(), ..claim };
+        self.registry.append_all(now, [Fact::Named(starting)].into_iter().chain(exited));
         let state = offer.state.map(Vec::from);
         let mails = mails.into_iter().map(Vec::from).collect();
         // The token that went out with the commit counts as used, whether or not it was logged.
@@ -368,7 +394,7 @@ impl Node {
         let args = Bytes::new(offer.args.to_vec());
         let (spec, refusal) = match args {
             _ if !self.meta.kinds.contains(&*offer.kind) => (None, Some(Refusal::UnknownKind)),
-            _ if self.leaving.is_leaving() => (None, Some(Refusal::Leaving)),
+            _ if self.leaving.is_leaving() || self.is_closing => (None, Some(Refusal::Leaving)),
             _ if !self.meta.ready => (None, Some(Refusal::NotReady)),
             Ok(args) => match self.registry.own(&offer.name) {
                 Some(own) => (None, Some(Refusal::RunsIt { token: own.token })),

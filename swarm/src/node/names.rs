@@ -430,11 +430,14 @@ impl Node {
 
     /// The claim that this name is being started for is over: the start is, too, and so is a
     /// restart that is to come.
-    pub(super) fn abandon_name(&mut self, name: &Name) {
+    pub(super) fn abandon_name(&mut self, now: Instant, name: &Name) {
         self.names.forget_restart(name);
         let Some(ticket) = self.names.starting.get(name).copied() else { return };
-        if self.names.end(ticket).is_some() {
-            self.command(Command::Abandon { ticket });
+        let Some(start) = self.names.end(ticket) else { return };
+        self.command(Command::Abandon { ticket });
+        if let Cause::Asked(key, _) = start.cause {
+            let reason = "it was stopped while it started".to_owned();
+            self.answer(now, &key, Outcome::StartFailed(reason), None);
         }
     }
 

@@ -102,7 +102,7 @@ impl Node {
     }
 
     fn register_here(&mut self, now: Instant, key: &AskKey, name: &Name, spec: &Spec) {
-        if self.leaving.is_leaving() {
+        if self.leaving.is_leaving() || self.is_closing {
             return self.answer(now, key, Outcome::NoNode, None);
         }
         if self.names.is_starting(name) {
@@ -194,8 +194,17 @@ impl Node {
                 self.pass_on(now, key, Owner::Node(node));
             }
             Resolution::Held { claim, .. } => {
-                let token = claim.token;
-                self.moves.cancel(now, name, AbortReason::Unregistered);
+                let (token, pid) = (claim.token, claim.pid());
+                match (self.moves.cancel(now, name, AbortReason::Unregistered), pid) {
+                    // Already on its way to another node: it is taken away there.
+                    (Cancelled::Committed, _) => {
+                        return self.asks.put(key, Place::Parked(Stage::Running));
+                    }
+                    // The process goes on without the name.
+                    (Cancelled::Aborted, Some(pid)) => self.command(Command::Thaw { pid }),
+                    (_, Some(_)) => (),
+                    (_, None) => self.abandon_name(now, name),
+                }
                 let ended = Fact::Ended { name: name.clone(), token, why: Why::Stopped };
                 let position = self.registry.append(now, ended);
                 let at = Some((self.me.clone(), position));
@@ -232,7 +241,7 @@ impl Node {
                         let token = claim.token;
                         let ended = Fact::Ended { name: name.clone(), token, why: Why::Stopped };
                         let position = self.registry.append(now, ended);
-                        self.names.forget_restart(name);
+                        self.abandon_name(now, name);
                         let at = Some((self.me.clone(), position));
                         self.answer(now, key, Outcome::Done, at);
                     }
@@ -266,6 +275,10 @@ impl Node {
         }
         if !self.names.lives(pid) {
             return self.answer(now, key, Outcome::NotFound, None);
+        }
+        // Its groups are on their way with it: what is changed now would stay behind.
+        if self.is_offered(pid) {
+            return self.asks.put(key, Place::Parked(Stage::Running));
         }
         let position = self.registry.append(now, fact);
         let at = Some((self.me.clone(), position));
@@ -343,6 +356,13 @@ impl Node {
     /// Looks again at the parked questions about `name`.
     pub(super) fn reconsider(&mut self, now: Instant, name: &Name) {
         for key in self.asks.parked_on(name) {
+            self.consider(now, &key);
+        }
+    }
+
+    /// Looks again at the parked questions about groups: the process may have stopped moving.
+    pub(super) fn reconsider_memberships(&mut self, now: Instant) {
+        for key in self.asks.parked_memberships() {
             self.consider(now, &key);
         }
     }

@@ -257,8 +257,8 @@ impl SimNode {
             Event::Process(command) => self.command(command),
             Event::Answer { id, outcome } => self.answered(id, outcome),
             Event::Public(event) => self.on_public(event),
-            Event::Draining { done, .. } => {
-                if done && self.end == (End::Draining { leaves: true }) {
+            Event::Draining { end, .. } => {
+                if end.is_some() && self.end == (End::Draining { leaves: true }) {
                     self.begin_end();
                 }
             }
@@ -345,7 +345,7 @@ impl SimNode {
     fn begin_end(&mut self) {
         self.tell(News::Leaving);
         self.end = End::Ending;
-        self.node.closing();
+        self.node.closing(self.now);
         self.end_processes();
     }
 

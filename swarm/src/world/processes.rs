@@ -103,10 +103,15 @@ impl Processes {
         self.stubs.iter().map(|(serial, stub)| (*serial, stub))
     }
 
-    /// Whether anything is under way.
+    /// Whether nothing is under way.
     pub(crate) fn is_idle(&self) -> bool {
-        self.errands.is_empty()
-            && self.stubs.values().all(|stub| matches!(stub.phase, Phase::Running))
+        self.errands.is_empty() && self.busy().is_empty()
+    }
+
+    /// The processes that do not run, and what they do instead.
+    pub(crate) fn busy(&self) -> Vec<(u64, Option<&Name>, Phase)> {
+        let busy = self.iter().filter(|(_, stub)| stub.phase != Phase::Running);
+        busy.map(|(serial, stub)| (serial, stub.name.as_ref(), stub.phase)).collect()
     }
 
     /// The processes that run.

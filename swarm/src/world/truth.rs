@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use swarm_base::{Boot, Instant, Name, Pid};
-use swarm_registry::State;
+use swarm_registry::{Resolution, State};
 use swarm_sim::{Action, Check, Violation};
 
 /// The nodes of a world.
@@ -115,9 +115,13 @@ impl Truth {
         let Some(host) = hosts.values().find(|host| !host.is_gone()) else { return };
         let all: BTreeSet<_> = hosts.keys().copied().collect();
         for (name, book) in &mut self.names {
-            let is_taken = host.names().whereis(name.as_bytes()).is_some();
             if book.status == Status::Unknown && !book.is_busy {
-                book.status = if is_taken { Status::Taken } else { Status::Free };
+                book.status = match host.node().registry().resolve(name) {
+                    Resolution::Held { .. } => Status::Taken,
+                    Resolution::Free => Status::Free,
+                    // Nobody may run it at present.
+                    Resolution::Orphan { .. } | Resolution::Pending { .. } => Status::Unknown,
+                };
             }
             book.is_blocked = false;
             book.known_by = all.clone();
@@ -145,8 +149,10 @@ impl Truth {
         if let Some(name) = what.changes() {
             let book = self.names.entry(name.clone()).or_default();
             book.is_busy = true;
-            if matches!(what, Asked::Unregister(_)) {
-                book.status = Status::Retired;
+            match what {
+                Asked::Unregister(_) => book.status = Status::Retired,
+                Asked::RegisterPid(..) => book.status = Status::Fixed,
+                _ => (),
             }
         }
         if let Asked::Join(name, _, group) | Asked::Leave(name, _, group) = what {
@@ -182,7 +188,9 @@ impl Truth {
         }
         let status = match (&what, outcome) {
             (Asked::RegisterPid(..), _) => Status::Fixed,
-            (Asked::Register(_), Outcome::Registered(..) | Outcome::Already(..)) => Status::Taken,
+            (Asked::Register(_), Outcome::Registered(..)) => Status::Taken,
+            // Another node may have stopped it, and this one not know yet.
+            (Asked::Register(_), Outcome::Already(..)) => book.status,
             (Asked::Stop(_), Outcome::Done) if !in_split => Status::Free,
             _ => Status::Unknown,
         };
@@ -231,7 +239,7 @@ impl Truth {
             let book = self.names.entry(name).or_default();
             book.is_busy = false;
             book.is_blocked = true;
-            if book.status != Status::Retired {
+            if !matches!(book.status, Status::Retired | Status::Fixed) {
                 book.status = Status::Unknown;
             }
         }

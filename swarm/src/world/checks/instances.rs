@@ -2,12 +2,14 @@
 //! end exactly the one that every view says.
 
 use super::present;
+use super::survival::is_served;
 use crate::world::host::SimNode;
 use crate::world::news::News;
 use crate::world::truth::{Hosts, Shared, Status, Truth};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use swarm_base::{Instant, Name, Pid};
+use swarm_registry::{At, Resolution};
 use swarm_sim::{Check, Violation};
 
 pub(super) const EXACTLY_ONE: &str = "the process that all views say, and no other";
@@ -100,6 +102,16 @@ pub(super) fn lack(truth: &Truth, hosts: &Hosts) -> Option<String> {
             continue;
         }
         let running = running(hosts, name);
+        let is_settled = match host.node().registry().resolve(name) {
+            Resolution::Free => true,
+            Resolution::Held { claim, .. } => matches!(claim.at, At::Running(_)),
+            Resolution::Orphan { .. } => !is_served(hosts, name),
+            Resolution::Pending { .. } => false,
+        };
+        if !is_settled {
+            let registry = host.node().registry();
+            return Some(format!("{name} is not settled: {:?}", registry.resolve(name)));
+        }
         if running != said.into_iter().collect() {
             return Some(format!("all say {said:?} of {name}, and {running:?} run"));
         }

@@ -68,7 +68,9 @@ pub(super) fn lack(hosts: &Hosts) -> Option<String> {
         let gauges = host.gauges();
         let busy = gauges.asks + gauges.starts + gauges.moves + gauges.standbys + gauges.conflicts;
         let is_quiet = busy == 0 && host.waiting() == 0 && host.processes().is_idle();
-        let waiting = host.waiting();
-        (!is_quiet).then(|| format!("{addr} is not quiet: {waiting} callers, {gauges:?}"))
+        (!is_quiet).then(|| {
+            let (waiting, busy) = (host.waiting(), host.processes().busy());
+            format!("{addr} is not quiet: {waiting} callers, {gauges:?}, {busy:?}")
+        })
     })
 }

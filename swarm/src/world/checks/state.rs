@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use swarm_base::{Instant, Name};
 use swarm_handoff::MoveId;
+use swarm_registry::State as Seen;
 use swarm_sim::{Action, Check, Violation};
 
 #[derive(Debug)]
@@ -76,6 +77,13 @@ impl Check<SimNode> for State {
                 Ok(())
             }
             News::Began { name, how, count, .. } => self.judge(now, name, *how, *count),
+            // It was to be stopped, and its keeper has done so.
+            News::Saw { name, state: Seen::Free, .. } => {
+                if self.kept.get(name).is_some_and(|kept| kept.by == addr) {
+                    self.kept.remove(name);
+                }
+                Ok(())
+            }
             News::Gone => {
                 self.lose(addr);
                 Ok(())

@@ -125,7 +125,7 @@ fn of(truth: &Truth, status: Status) -> impl Iterator<Item = &Name> {
 }
 
 /// Whether some node may run the name: one that is ready and serves its kind.
-fn is_served(hosts: &Hosts, name: &Name) -> bool {
+pub(super) fn is_served(hosts: &Hosts, name: &Name) -> bool {
     present(hosts).any(|(_, host)| {
         let registry = host.node().registry();
         let kind = registry.claims(name).find_map(|(_, claim, _)| claim.spec.clone());
