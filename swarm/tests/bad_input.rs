@@ -482,6 +482,26 @@ async fn arguments_that_no_node_could_keep_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_says_too_much_of_itself_is_refused() {
+    let cluster = Cluster::of(2).await;
+    let [a, b] = [&cluster.nodes[0], &cluster.nodes[1]];
+    let worker = a.spawn::<Probe>(Setup::default()).await.expect("spawned");
+    let pid = worker.pid().expect("spawned");
+    for node in [a, b] {
+        let member = node.at(worker.address());
+        let error = node.join_with("said", &member, vec![1; 65_537]).await.expect_err("too much");
+        assert_eq!((error.code(), error.is_retryable()), ("invalid-meta", false));
+        let want =
+            format!("{pid} says 65537 bytes of itself in group said, at most 65536 are kept");
+        assert_eq!(error.to_string(), want);
+        assert_eq!(node.members("said"), []);
+    }
+    b.join_with("said", &b.at(worker.address()), vec![1; 65_536]).await.expect("as much as can be");
+    let told = || a.members_with_meta("said") == [(pid, vec![1; 65_536])];
+    until("it is told as it was said", CONVERGED, told).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_setting_that_is_wrong_is_named_and_nothing_starts() {
     let check = async |builder: swarm::Builder, want: &str| {
         let error = builder.start().await.expect_err("a setting is wrong");

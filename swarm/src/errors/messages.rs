@@ -182,9 +182,29 @@ pub enum GroupError {
         /// The name or pid.
         target: Arc<str>,
     },
+    /// What the process says of itself in the group is too long. Nothing changed.
+    #[error("{len} bytes of metadata, at most {max} are kept on every node")]
+    MetaTooLong {
+        /// How many bytes there were.
+        len: usize,
+        /// The most.
+        max: usize,
+    },
     /// The name of the group, or of the process, is none.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// What it says of itself in the group is more than every node keeps. Nothing changed.
+    #[error("{target} says {len} bytes of itself in group {group}, at most {max} are kept")]
+    MetaTooLong {
+        /// The name or pid.
+        target: Arc<str>,
+        /// The group.
+        group: Name,
+        /// How many bytes it says.
+        len: usize,
+        /// The most that can be.
+        max: usize,
+    },
     /// The time was over. It may still happen.
     #[error("{target} was not done with group {group} within {after:?}: {stage}")]
     Timeout {
@@ -214,7 +234,9 @@ impl GroupError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NotFound { .. } => "not-found",
+            Self::MetaTooLong { .. } => "metadata-too-long",
             Self::Name(_) => "invalid-name",
+            Self::MetaTooLong { .. } => "invalid-meta",
             Self::Timeout { .. } => "timeout",
             Self::NodeStopped => "node-stopped",
         }

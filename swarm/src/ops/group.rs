@@ -6,6 +6,8 @@ use crate::{GroupError, Stage, Swarm};
 use std::sync::Arc;
 use std::time::Duration;
 use swarm_base::{Name, NameError, Pid};
+use swarm_registry::Bytes;
+use swarm_registry::Bytes;
 
 /// Lets a process join or leave a group; made by [`Swarm::join`] and its relatives.
 #[must_use = "it does nothing unless it is awaited"]
@@ -42,6 +44,17 @@ impl<'a> IntoFuture for Membership<'a> {
         Box::pin(async move {
             let Self { swarm, group, pid, target, change, timeout } = self;
             let group = group?;
+            if let Change::Join { meta } = &change
+                && meta.len() > Bytes::LEN_MAX
+            {
+                let (len, max) = (meta.len(), Bytes::LEN_MAX);
+                return Err(GroupError::MetaTooLong { target, group, len, max });
+            }
+            if let Change::Join { meta } = &change
+                && meta.len() > Bytes::LEN_MAX
+            {
+                return Err(GroupError::MetaTooLong { len: meta.len(), max: Bytes::LEN_MAX });
+            }
             let Some(pid) = pid else { return Err(GroupError::NotFound { target }) };
             let what = match change {
                 Change::Join { meta } => What::Join { pid, group: group.clone(), meta },

@@ -74,7 +74,7 @@ pub trait Worker: Sized + Send + 'static {
     const INTENSITY: Intensity = Intensity { restarts: 3, within: Duration::from_secs(5) };
 
     /// What it is started from. Every node keeps the arguments of every named worker, so that it
-    /// can be started anew elsewhere: at most 1 MiB encoded, better some hundred bytes.
+    /// can be started anew elsewhere: at most 64 KiB encoded, better some hundred bytes.
     type Args: Serialize + DeserializeOwned + Send + 'static;
 
     /// What it takes along when it moves: at most 16 MiB encoded. `()` where it takes nothing.
