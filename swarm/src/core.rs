@@ -2,6 +2,7 @@
 //! way to its driver.
 
 use crate::driver::{Input, SPAWNED};
+use crate::ending::Ending;
 use crate::event::{EVENTS_MAX, Event};
 use crate::hub::Hub;
 use crate::member::Member;
@@ -12,7 +13,7 @@ use crate::{SpawnError, Stop, Swarm, UnregisterError};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use swarm_base::{Instant, Name, NodeId, Pid};
@@ -44,8 +45,14 @@ pub(crate) struct Core {
     pub malformed: AtomicU64,
     /// Messages without a caller that found no process.
     pub lost: AtomicU64,
+    /// Control frames to other nodes that were too long to go out.
+    pub unsent: AtomicU64,
     /// The last handle is gone.
     pub abandoned: Notify,
+    /// Who ends the node, and how far that is.
+    pub ending: Ending,
+    /// Set once nothing new may start here.
+    is_closing: AtomicBool,
     /// Numbers for questions and for spawned processes.
     next: AtomicU64,
 }
@@ -82,7 +89,10 @@ impl Core {
             spawning: Mutex::default(),
             malformed: AtomicU64::new(0),
             lost: AtomicU64::new(0),
+            unsent: AtomicU64::new(0),
             abandoned: Notify::new(),
+            ending: Ending::default(),
+            is_closing: AtomicBool::new(false),
             next: AtomicU64::new(1),
         }
     }
@@ -91,9 +101,10 @@ impl Core {
     pub(crate) async fn ask(&self, what: What, left: Duration) -> Result<Outcome, NodeStopped> {
         let (reply, answer) = oneshot::channel();
         let id = self.number();
-        let deadline = self.clock.at(self.clock.now() + left);
-        let ask = Input::Ask { id, what, left, reply };
-        match tokio::time::timeout_at(deadline, self.inputs.send(ask)).await {
+        // One deadline for the wait here and for all that follows it.
+        let deadline = self.clock.now() + left;
+        let ask = Input::Ask { id, what, deadline, reply };
+        match tokio::time::timeout_at(self.clock.at(deadline), self.inputs.send(ask)).await {
             Ok(Ok(())) => (),
             Ok(Err(_)) => return Err(NodeStopped),
             Err(_) => return Ok(Outcome::Timeout(Stage::Queued)),
@@ -130,7 +141,8 @@ impl Core {
         let ticket = SPAWNED | self.number();
         locked(&self.spawning).insert(ticket, sender);
         let process = worker::spawn::<W>(&self.processes, self.system(), ticket, args);
-        if self.has_stopped() {
+        // After it is in the table: whoever closes looks there after it has said so.
+        if self.has_stopped() || self.is_closing.load(Ordering::SeqCst) {
             process.kill();
             locked(&self.spawning).remove(&ticket);
             return Err(SpawnError::NodeStopped);
@@ -189,6 +201,11 @@ impl Core {
     /// Whether the driver has stopped: nothing changes any more.
     pub(crate) fn has_stopped(&self) -> bool {
         self.inputs.is_closed()
+    }
+
+    /// From now on nothing new starts here.
+    pub(crate) fn close(&self) {
+        self.is_closing.store(true, Ordering::SeqCst);
     }
 
     /// The driver has stopped: nobody would tell of a start any more.

@@ -3,6 +3,7 @@
 use crate::builder::Builder;
 use crate::core::Core;
 use crate::driver::{Input, Readiness};
+use crate::ending::{self, Way};
 use crate::event::Events;
 use crate::ops::{
     Addressee, Call, Cast, Change, Drain, Leave, Membership, MultiCall, MultiCallDetailed, Pick,
@@ -10,7 +11,7 @@ use crate::ops::{
     WhereisOrRegister,
 };
 use crate::reference::{Address, Ref, Target};
-use crate::traffic::{Frame, Watcher};
+use crate::traffic::Watcher;
 use crate::{
     Down, Member, Message, Monitor, Name, NodeId, Pid, Registered, Result, Snapshot, Stop, ToName,
     Worker,
@@ -18,8 +19,7 @@ use crate::{
 use std::fmt;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -31,29 +31,17 @@ use tokio::task::JoinHandle;
 pub struct Swarm {
     core: Arc<Core>,
     /// Keeps the node running.
-    alive: Option<Arc<Alive>>,
+    _alive: Option<Arc<Alive>>,
 }
 
 /// What the handles of a node hold together.
-struct Alive {
-    core: Arc<Core>,
-    driver: Mutex<Option<JoinHandle<()>>>,
-}
+struct Alive(Arc<Core>);
 
 impl Drop for Alive {
     fn drop(&mut self) {
-        self.core.abandoned.notify_one();
+        self.0.abandoned.notify_one();
     }
 }
-
-/// How long a stopping node waits for its processes' `die`.
-const GRACE: Duration = Duration::from_secs(5);
-
-/// How long a leaving node waits for what is under way to it.
-const LINGER: Duration = Duration::from_secs(1);
-
-/// How long a leaving node tells the others so.
-const GOODBYE: Duration = Duration::from_secs(2);
 
 impl Swarm {
     /// A node of this name, to be set up and started.
@@ -62,12 +50,13 @@ impl Swarm {
     }
 
     pub(crate) fn new(core: Arc<Core>, driver: JoinHandle<()>) -> Self {
-        let alive = Alive { core: Arc::clone(&core), driver: Mutex::new(Some(driver)) };
-        Self { core, alive: Some(Arc::new(alive)) }
+        core.ending.set_driver(driver);
+        let alive = Arc::new(Alive(Arc::clone(&core)));
+        Self { core, _alive: Some(alive) }
     }
 
     pub(crate) const fn weak(core: Arc<Core>) -> Self {
-        Self { core, alive: None }
+        Self { core, _alive: None }
     }
 
     pub(crate) const fn core(&self) -> &Arc<Core> {
@@ -153,11 +142,7 @@ impl Swarm {
     ///
     /// `NotFound` where nobody has it.
     pub fn stop(&self, name: impl ToName, how: Stop) -> StopNamed<'_> {
-        let timeout = match how {
-            Stop::Graceful(grace) => TIMEOUT + grace,
-            Stop::Kill => TIMEOUT,
-        };
-        StopNamed::new(self, name.to_name(), how, timeout)
+        StopNamed::new(self, name.to_name(), how)
     }
 
     /// Looks a name up in this node's replica. Never waits and allocates nothing.
@@ -248,7 +233,7 @@ impl Swarm {
     ///
     /// # Errors
     ///
-    /// As [`join`](Self::join).
+    /// As [`join`](Self::join); `MetaTooLong` above 64 KiB.
     pub fn join_with<W: Worker>(
         &self,
         group: impl ToName,
@@ -411,7 +396,8 @@ impl Swarm {
     ///
     /// # Errors
     ///
-    /// [`DrainError::Timeout`](crate::DrainError::Timeout): the rest runs on here.
+    /// [`DrainError`](crate::DrainError) `Timeout` or `Nowhere`: the rest runs on here. `Cancelled`
+    /// where [`set_ready`](Self::set_ready) called it off.
     pub const fn drain(&self) -> Drain<'_> {
         Drain::new(self)
     }
@@ -422,6 +408,11 @@ impl Swarm {
     /// # Errors
     ///
     /// [`DrainError::NodeStopped`](crate::DrainError::NodeStopped) where it has stopped already.
+    ///
+    /// # Cancel safety
+    ///
+    /// Once it has been polled it goes on without its caller, which may be a worker of this node
+    /// and is then ended by it. Where the node is stopping already, this waits for that.
     pub const fn leave(&self) -> Leave<'_> {
         Leave::new(self)
     }
@@ -435,41 +426,12 @@ impl Swarm {
     ///
     /// # Cancel safety
     ///
-    /// Dropped before it is done, the node stops when its last handle is dropped.
+    /// Once it has been polled it goes on without its caller, which may be a worker of this node
+    /// and is then ended by it. Where the node is leaving already, this waits for that.
     pub async fn shutdown(&self) -> Result<()> {
-        self.goodbye().await;
+        // A leave that failed has ended the node as well.
+        let _ = ending::end(self, Way::Shutdown).await;
         Ok(())
-    }
-
-    /// Tells the others to send nothing more, and passes on what is under way.
-    pub(crate) async fn hush(&self) {
-        for route in self.core.routes.all() {
-            let _ = route.send_now(&Frame::Leaving);
-        }
-        let _ = tokio::time::timeout(LINGER, self.core.routes.all_finished()).await;
-    }
-
-    /// Ends the processes, says goodbye, and ends the driver.
-    pub(crate) async fn goodbye(&self) {
-        let (done, closing) = oneshot::channel();
-        // The first process must not end before the node knows that this is no news: its name
-        // would be released.
-        if self.core.tell(Input::Closing { done }).await.is_ok() && closing.await.is_ok() {
-            self.core.processes.shutdown(GRACE).await;
-            let (done, departed) = oneshot::channel();
-            if self.core.tell(Input::Depart { done }).await.is_ok() {
-                let _ = tokio::time::timeout(GOODBYE, departed).await;
-            }
-            let _ = self.core.tell(Input::Stop).await;
-        }
-        let driver = self
-            .alive
-            .as_ref()
-            .and_then(|alive| alive.driver.lock().unwrap_or_else(PoisonError::into_inner).take());
-        if let Some(driver) = driver {
-            // Its panic is its own, and has been printed.
-            let _ = driver.await;
-        }
     }
 }
 

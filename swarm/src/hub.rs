@@ -7,8 +7,14 @@ use std::task::{Context, Poll, Waker};
 /// Hands a copy of everything to every reader.
 #[derive(Debug)]
 pub(crate) struct Hub<T> {
-    readers: Mutex<Vec<Weak<Inbox<T>>>>,
+    readers: Mutex<Readers<T>>,
     capacity: usize,
+}
+
+#[derive(Debug)]
+struct Readers<T> {
+    inboxes: Vec<Weak<Inbox<T>>>,
+    is_closed: bool,
 }
 
 #[derive(Debug)]
@@ -40,7 +46,8 @@ pub(crate) enum Next<T> {
 impl<T: Clone> Hub<T> {
     /// A hub whose readers each hold at most `capacity` items.
     pub(crate) const fn new(capacity: usize) -> Self {
-        Self { readers: Mutex::new(Vec::new()), capacity }
+        let readers = Readers { inboxes: Vec::new(), is_closed: false };
+        Self { readers: Mutex::new(readers), capacity }
     }
 
     /// A reader of what is published from now on.
@@ -50,21 +57,20 @@ impl<T: Clone> Hub<T> {
 
     /// A reader of `first`, then of what is published from now on.
     pub(crate) fn subscribe_after(&self, first: impl IntoIterator<Item = T>) -> Reader<T> {
-        let inbox = Arc::new(Inbox {
-            state: Mutex::new(State {
-                waiting: first.into_iter().collect(),
-                missed: 0,
-                is_closed: false,
-                waker: None,
-            }),
-        });
-        lock(&self.readers).push(Arc::downgrade(&inbox));
+        let waiting = first.into_iter().collect();
+        let mut readers = lock(&self.readers);
+        // Of a hub that is closed already a reader gets `first`, and its end.
+        let state = State { waiting, missed: 0, is_closed: readers.is_closed, waker: None };
+        let inbox = Arc::new(Inbox { state: Mutex::new(state) });
+        if !readers.is_closed {
+            readers.inboxes.push(Arc::downgrade(&inbox));
+        }
         Reader(inbox)
     }
 
     /// Hands `item` to every reader. Never waits.
     pub(crate) fn publish(&self, item: &T) {
-        lock(&self.readers).retain(|reader| {
+        lock(&self.readers).inboxes.retain(|reader| {
             let Some(reader) = reader.upgrade() else { return false };
             let mut state = lock(&reader.state);
             if state.waiting.len() >= self.capacity {
@@ -79,7 +85,9 @@ impl<T: Clone> Hub<T> {
 
     /// Ends all readers, once they have read what waits for them.
     pub(crate) fn close(&self) {
-        for reader in lock(&self.readers).drain(..).filter_map(|reader| reader.upgrade()) {
+        let mut readers = lock(&self.readers);
+        readers.is_closed = true;
+        for reader in readers.inboxes.drain(..).filter_map(|reader| reader.upgrade()) {
             let mut state = lock(&reader.state);
             state.is_closed = true;
             wake(state);
@@ -144,5 +152,14 @@ mod tests {
         }
         hub.close();
         assert_eq!(next(&mut slow), Poll::Ready(Next::Closed));
+    }
+
+    #[test]
+    fn a_reader_that_comes_after_the_end_ends_at_once() {
+        let hub = Hub::new(2);
+        hub.close();
+        let mut late = hub.subscribe_after([1]);
+        assert_eq!(next(&mut late), Poll::Ready(Next::Item(1)));
+        assert_eq!(next(&mut late), Poll::Ready(Next::Closed));
     }
 }

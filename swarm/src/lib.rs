@@ -35,6 +35,8 @@ mod core;
 
 mod driver;
 
+mod ending;
+
 mod errors;
 pub use errors::{
     CallError, CastError, ConfigError, DrainError, Error, GroupError, RegisterError, Result,

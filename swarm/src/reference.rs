@@ -1,6 +1,6 @@
 //! Typed handles to workers.
 
-use crate::ops::{Addressee, Call, Cast, Change, Membership, StopNamed, TIMEOUT};
+use crate::ops::{Addressee, Call, Cast, Change, Membership, StopNamed};
 use crate::traffic::Whom;
 use crate::worker::Label;
 use crate::{CastError, Has, Message, Monitor, Name, Pid, Stop, Swarm, ToName, Worker};
@@ -132,7 +132,7 @@ impl<W: Worker> Ref<W> {
     pub fn stop(&self, how: Stop) -> StopNamed<'_> {
         match &self.target {
             Target::Name(name) => self.swarm.stop(name, how),
-            Target::Pid(pid) => StopNamed::process(&self.swarm, *pid, how, TIMEOUT),
+            Target::Pid(pid) => StopNamed::process(&self.swarm, *pid, how),
         }
     }
 

@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub refused_packets: u64,
     /// Frames of other nodes that could not be read.
     pub malformed_frames: u64,
+    /// Frames to other nodes that were too long to be sent.
+    pub unsent_frames: u64,
     /// Messages without a caller that found no process.
     pub lost_messages: u64,
     /// Its own log's position.
@@ -57,6 +59,7 @@ pub(crate) fn of(node: &Node, core: &Core) -> Snapshot {
         questions: node.open_asks(),
         refused_packets: node.swim().counters().refused.total(),
         malformed_frames: node.malformed() + core.malformed.load(Ordering::Relaxed),
+        unsent_frames: core.unsent.load(Ordering::Relaxed),
         lost_messages: core.lost.load(Ordering::Relaxed),
         position: registry.position(node.id()),
         logs: logs.map(|member| (member.id.clone(), registry.position(&member.id))).collect(),

@@ -39,11 +39,11 @@ impl Driver {
                 tracing::debug!(?event, "swarm");
                 self.core.events.publish(&event);
             }
-            Event::Draining { left, total, done } => {
+            Event::Draining { left, total, end } => {
                 for progress in &self.drains {
-                    progress.send_replace(Draining { left, total, done });
+                    progress.send_replace(Draining { left, total, end });
                 }
-                if done {
+                if end.is_some() {
                     self.drains.clear();
                 }
             }

@@ -4,14 +4,15 @@ mod commands;
 mod events;
 
 use crate::core::Core;
-use crate::node::{Node, Outcome, Peer, What};
+use crate::node::{Drained, Node, Outcome, Peer, What};
 pub(crate) use commands::{Errands, SPAWNED};
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use swarm_base::{Machine, Output};
-use swarm_link::quic::{Endpoint, Lane, Notice as LinkNotice};
+use swarm_base::{Instant, Machine, Output};
+use swarm_link::quic::{Endpoint, Lane, Notice as LinkNotice, Push};
 use swarm_process::Notice as ProcessNotice;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -19,8 +20,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// What handles ask of the driver.
 #[derive(Debug)]
 pub(crate) enum Input {
-    /// A question; the driver answers within its time.
-    Ask { id: u64, what: What, left: Duration, reply: oneshot::Sender<Outcome> },
+    /// A question; the driver answers by its deadline.
+    Ask { id: u64, what: What, deadline: Instant, reply: oneshot::Sender<Outcome> },
     /// Nobody waits for the answer any more.
     Forget { id: u64 },
     /// Names may, or may not, be placed here.
@@ -49,7 +50,8 @@ pub(crate) enum Readiness {
 pub(crate) struct Draining {
     pub left: usize,
     pub total: usize,
-    pub done: bool,
+    /// Set with the last one.
+    pub end: Option<Drained>,
 }
 
 /// What a driver learns while it starts.
@@ -165,14 +167,26 @@ impl Driver {
                 }
                 Output::Send { to: Peer::Control(session), message } => {
                     if let Some(control) = self.endpoint.control(session) {
-                        let _ = control.push(|out| out.extend_from_slice(&message));
+                        // A queue that is full has the session closed by the link.
+                        let push = control.push(|out| out.extend_from_slice(&message));
+                        self.pushed(push, message.len());
                     }
                 }
                 Output::Send { to: Peer::Bulk(session), message } => {
-                    let _ = self.endpoint.send_bulk(session, message.into());
+                    let len = message.len();
+                    // What finds no room is sent again by its machine.
+                    let push = self.endpoint.send_bulk(session, message.into());
+                    self.pushed(push, len);
                 }
                 Output::Event(event) => self.on_event(event),
             }
+        }
+    }
+
+    fn pushed(&self, push: Push, len: usize) {
+        if push == Push::TooLong {
+            self.core.unsent.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(node = %self.core.me, len, "a frame is too long for its stream");
         }
     }
 
@@ -213,9 +227,9 @@ impl Driver {
     fn on_input(&mut self, input: Input) {
         let now = self.core.clock.now();
         match input {
-            Input::Ask { id, what, left, reply } => {
+            Input::Ask { id, what, deadline, reply } => {
                 self.answers.insert(id, reply);
-                self.node.ask(now, id, left, what);
+                self.node.ask(now, id, deadline.since(now), what);
             }
             Input::Forget { id } => {
                 self.answers.remove(&id);
@@ -231,7 +245,8 @@ impl Driver {
                 self.node.drain(now, left);
             }
             Input::Closing { done } => {
-                self.node.closing();
+                self.core.close();
+                self.node.closing(now);
                 let _ = done.send(());
             }
             Input::Depart { done } => {

@@ -182,14 +182,6 @@ pub enum GroupError {
         /// The name or pid.
         target: Arc<str>,
     },
-    /// What the process says of itself in the group is too long. Nothing changed.
-    #[error("{len} bytes of metadata, at most {max} are kept on every node")]
-    MetaTooLong {
-        /// How many bytes there were.
-        len: usize,
-        /// The most.
-        max: usize,
-    },
     /// The name of the group, or of the process, is none.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -234,7 +226,6 @@ impl GroupError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NotFound { .. } => "not-found",
-            Self::MetaTooLong { .. } => "metadata-too-long",
             Self::Name(_) => "invalid-name",
             Self::MetaTooLong { .. } => "invalid-meta",
             Self::Timeout { .. } => "timeout",

@@ -115,6 +115,22 @@ pub enum DrainError {
         /// How long.
         after: Duration,
     },
+    /// No other node may run what is left.
+    #[error("no other node takes the {left} of {total} names that are still here")]
+    Nowhere {
+        /// How many names are left.
+        left: usize,
+        /// How many there were.
+        total: usize,
+    },
+    /// Readiness was set meanwhile, which calls a drain off.
+    #[error("the drain was called off with {left} of {total} names still here")]
+    Cancelled {
+        /// How many names are left.
+        left: usize,
+        /// How many there were.
+        total: usize,
+    },
     /// This node has stopped.
     #[error("the node has stopped")]
     NodeStopped,
@@ -124,7 +140,7 @@ impl DrainError {
     /// Whether the same operation can succeed when it is tried again.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Timeout { .. })
+        !matches!(self, Self::NodeStopped)
     }
 
     /// A name for the error that does not change between releases.
@@ -132,6 +148,8 @@ impl DrainError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Timeout { .. } => "timeout",
+            Self::Nowhere { .. } => "nowhere",
+            Self::Cancelled { .. } => "cancelled",
             Self::NodeStopped => "node-stopped",
         }
     }

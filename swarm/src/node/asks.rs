@@ -175,6 +175,6 @@ fn name_of(ask: &Ask) -> Option<&Name> {
         | Unregister { name }
         | Stop { name, .. }
         | Whereis { name } => Some(name),
-        Join { .. } | Leave { .. } => None,
+        StopPid { .. } | Join { .. } | Leave { .. } => None,
     }
 }

@@ -53,6 +53,8 @@ pub(super) struct Names {
     /// The workers that have crashed, and how often lately.
     crashes: BTreeMap<Name, Supervision>,
     restarts: BTreeSet<(Instant, Name)>,
+    /// Who waits for a process to end, by its pid.
+    ending: BTreeMap<Pid, BTreeSet<AskKey>>,
     /// Names whose process is being stopped: its restart policy does not apply.
     stopping: BTreeSet<Name>,
 }
@@ -75,6 +77,11 @@ impl Names {
 
     pub(super) fn lives(&self, pid: Pid) -> bool {
         self.alive.contains_key(&pid)
+    }
+
+    /// A question is answered when `pid` has ended.
+    pub(super) fn tell_when_ended(&mut self, pid: Pid, key: AskKey) {
+        self.ending.entry(pid).or_default().insert(key);
     }
 
     pub(super) fn next_restart(&self) -> Option<Instant> {
@@ -254,6 +261,9 @@ impl Node {
     pub(crate) fn exited(&mut self, now: Instant, pid: Pid, reason: &ExitReason) {
         self.touch(now);
         self.names.alive.swap_remove(&pid);
+        for key in self.names.ending.remove(&pid).unwrap_or_default() {
+            self.answer(now, &key, Outcome::Done, None);
+        }
         self.standby_exited(now, pid, reason);
         // Its move has decided what becomes of its name.
         if self.is_closing || *reason == ExitReason::Moved {

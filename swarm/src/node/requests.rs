@@ -49,6 +49,7 @@ impl Node {
             What::RegisterPid { name, pid } => self.consider_pid(now, key, &ask, name, *pid),
             What::Unregister { name } => self.consider_unregister(now, key, name),
             What::Stop { name, how } => self.consider_stop(now, key, name, *how),
+            What::StopPid { pid, how } => self.consider_stop_pid(now, key, *pid, *how),
             What::Whereis { name } => self.consider_whereis(now, key, name),
             What::Join { pid, group, meta } => {
                 let meta = Bytes::new(&meta[..]).unwrap_or_default();
@@ -252,6 +253,18 @@ impl Node {
             }
             _ => self.asks.put(key, Place::Parked(Stage::Resolve)),
         }
+    }
+
+    fn consider_stop_pid(&mut self, now: Instant, key: &AskKey, pid: Pid, how: Stop) {
+        if pid.boot != self.me.boot {
+            return self.pass_to_boot(now, key, pid);
+        }
+        if !self.names.lives(pid) {
+            return self.answer(now, key, Outcome::NotFound, None);
+        }
+        self.asks.put(key, Place::Stopping);
+        self.names.tell_when_ended(pid, *key);
+        self.command(Command::Stop { pid, how });
     }
 
     fn consider_whereis(&mut self, now: Instant, key: &AskKey, name: &Name) {

@@ -124,6 +124,16 @@ pub(crate) enum What {
         #[serde(rename = "h")]
         how: Stop,
     },
+    /// End a process of the receiver, which need not have a name.
+    #[serde(rename = "k")]
+    StopPid {
+        /// The process.
+        #[serde(rename = "p")]
+        pid: Pid,
+        /// How.
+        #[serde(rename = "h")]
+        how: Stop,
+    },
     /// Who has the name, as its owner knows it.
     #[serde(rename = "w")]
     Whereis {

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use swarm_base::{Name, NameError, Pid};
 use swarm_registry::Bytes;
-use swarm_registry::Bytes;
 
 /// Lets a process join or leave a group; made by [`Swarm::join`] and its relatives.
 #[must_use = "it does nothing unless it is awaited"]
@@ -49,11 +48,6 @@ impl<'a> IntoFuture for Membership<'a> {
             {
                 let (len, max) = (meta.len(), Bytes::LEN_MAX);
                 return Err(GroupError::MetaTooLong { target, group, len, max });
-            }
-            if let Change::Join { meta } = &change
-                && meta.len() > Bytes::LEN_MAX
-            {
-                return Err(GroupError::MetaTooLong { len: meta.len(), max: Bytes::LEN_MAX });
             }
             let Some(pid) = pid else { return Err(GroupError::NotFound { target }) };
             let what = match change {

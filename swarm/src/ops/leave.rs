@@ -2,6 +2,8 @@
 
 use super::Pending;
 use crate::driver::{Draining, Input};
+use crate::ending::{self, Way};
+use crate::node::Drained;
 use crate::{DrainError, Swarm};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -88,11 +90,13 @@ impl DrainProgress {
             self.is_done = true;
             return Some(Err(DrainError::NodeStopped));
         }
-        let Draining { left, total, done } = *self.receiver.borrow_and_update();
-        self.is_done = done;
-        Some(match left {
-            left if done && left > 0 => Err(DrainError::Timeout { left, total, after: self.after }),
-            left => Ok(DrainStep { left, total }),
+        let Draining { left, total, end } = *self.receiver.borrow_and_update();
+        self.is_done = end.is_some();
+        Some(match end {
+            None | Some(Drained::Empty) => Ok(DrainStep { left, total }),
+            Some(Drained::Nowhere) => Err(DrainError::Nowhere { left, total }),
+            Some(Drained::Cancelled) => Err(DrainError::Cancelled { left, total }),
+            Some(Drained::Overdue) => Err(DrainError::Timeout { left, total, after: self.after }),
         })
     }
 }
@@ -123,14 +127,10 @@ impl<'a> IntoFuture for Leave<'a> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            match self.swarm.drain().timeout(self.timeout).await {
-                // What is left is started again by the others.
-                Ok(()) | Err(DrainError::Timeout { .. }) => (),
-                Err(error) => return Err(error.into()),
+            if self.swarm.core().has_stopped() {
+                return Err(DrainError::NodeStopped.into());
             }
-            self.swarm.hush().await;
-            self.swarm.goodbye().await;
-            Ok(())
+            Ok(ending::end(self.swarm, Way::Leave { drain: self.timeout }).await?)
         })
     }
 }

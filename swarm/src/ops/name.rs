@@ -1,6 +1,6 @@
 //! Names of processes that run already.
 
-use super::Pending;
+use super::{Pending, TIMEOUT};
 use crate::node::{Outcome, Stop, What};
 use crate::{RegisterError, Stage, Swarm, UnregisterError, WhereisError};
 use std::time::Duration;
@@ -93,17 +93,14 @@ enum Whose {
 }
 
 impl<'a> StopNamed<'a> {
-    pub(crate) fn new(
-        swarm: &'a Swarm,
-        name: Result<Name, NameError>,
-        how: Stop,
-        timeout: Duration,
-    ) -> Self {
+    pub(crate) fn new(swarm: &'a Swarm, name: Result<Name, NameError>, how: Stop) -> Self {
+        let timeout = stop_timeout(how);
         Self { swarm, whose: name.map(Whose::Name), how, timeout }
     }
 
-    /// The same for a process of this node without a name.
-    pub(crate) const fn process(swarm: &'a Swarm, pid: Pid, how: Stop, timeout: Duration) -> Self {
+    /// The same for a process without a name, of any node.
+    pub(crate) const fn process(swarm: &'a Swarm, pid: Pid, how: Stop) -> Self {
+        let timeout = stop_timeout(how);
         Self { swarm, whose: Ok(Whose::Pid(pid)), how, timeout }
     }
 
@@ -125,9 +122,23 @@ impl<'a> IntoFuture for StopNamed<'a> {
                     let what = What::Stop { name: name.clone(), how: self.how };
                     done(self.swarm, name, what, self.timeout).await
                 }
-                Whose::Pid(pid) => self.swarm.core().stop(pid, self.how, self.timeout).await,
+                Whose::Pid(pid) if pid.boot == self.swarm.core().me.boot => {
+                    self.swarm.core().stop(pid, self.how, self.timeout).await
+                }
+                Whose::Pid(pid) => {
+                    let what = What::StopPid { pid, how: self.how };
+                    done(self.swarm, Name::new(pid.to_string())?, what, self.timeout).await
+                }
             }
         })
+    }
+}
+
+/// What a stop takes beside its grace, and that.
+const fn stop_timeout(how: Stop) -> Duration {
+    match how {
+        Stop::Graceful(grace) => TIMEOUT.saturating_add(grace),
+        Stop::Kill => TIMEOUT,
     }
 }
 

@@ -104,8 +104,10 @@ impl Truth {
     /// A process ends by itself, and its name with it.
     pub(crate) fn lose_track(&mut self, name: &Name) {
         let book = self.names.entry(name.clone()).or_default();
-        book.status = Status::Unknown;
-        book.is_blocked = true;
+        if book.status != Status::Retired {
+            book.status = Status::Unknown;
+            book.is_blocked = true;
+        }
     }
 
     /// All is well: what clients could not know is what all nodes say.
@@ -135,7 +137,15 @@ impl Truth {
         }
     }
 
-    fn divide(&mut self, now: Instant, why: String) {
+    fn divide(&mut self, now: Instant, why: String, hosts: &Hosts) {
+        // A stop holds on its side of a partition: whoever has not heard of it starts the name.
+        for book in self.names.values_mut() {
+            let is_known = present(hosts).all(|(addr, _)| book.known_by.contains(addr));
+            if book.status == Status::Free && !is_known {
+                book.status = Status::Unknown;
+                book.is_blocked = true;
+            }
+        }
         for ask in self.asks.values_mut() {
             ask.in_split = true;
         }
@@ -243,6 +253,12 @@ impl Truth {
                 book.status = Status::Unknown;
             }
         }
+        self.forgets(addr);
+    }
+
+    /// What only this node knew may be lost with it: it is dead, or says goodbye, after which
+    /// nobody listens to it.
+    fn forgets(&mut self, addr: SocketAddr) {
         for book in self.names.values_mut() {
             book.saw.remove(&addr);
             book.known_by.remove(&addr);
@@ -287,11 +303,11 @@ impl Check<SimNode> for Witness {
             News::Answered { id, outcome } => truth.answered(addr, *id, outcome),
             News::Saw { name, state, .. } => truth.saw(addr, name, *state),
             News::Peer { boot, change: Change::Dead, .. } if lives(hosts, *boot) => {
-                truth.divide(now, format!("{addr} holds {boot} dead, which lives"));
+                truth.divide(now, format!("{addr} holds {boot} dead, which lives"), hosts);
             }
-            News::Alone => truth.divide(now, format!("{addr} goes on alone")),
+            News::Alone => truth.divide(now, format!("{addr} goes on alone"), hosts),
             News::Public(Public::AgreementOverdue { .. }) => {
-                truth.divide(now, format!("{addr} goes on without agreement"));
+                truth.divide(now, format!("{addr} goes on without agreement"), hosts);
             }
             News::Public(Public::NameLost { name, .. }) => {
                 let book = truth.names.entry(name.clone()).or_default();
@@ -299,6 +315,7 @@ impl Check<SimNode> for Witness {
                     book.status = Status::Unknown;
                 }
             }
+            News::Leaving => truth.forgets(addr),
             News::Gone => truth.died(addr),
             _ => (),
         }
@@ -314,6 +331,11 @@ impl Check<SimNode> for Witness {
     fn judged(&self) -> u64 {
         self.seen
     }
+}
+
+/// The nodes that have not left.
+pub(crate) fn present(hosts: &Hosts) -> impl Iterator<Item = (&SocketAddr, &SimNode)> {
+    hosts.iter().filter(|(_, host)| !host.is_gone())
 }
 
 /// Whether the node with this boot runs, and is not on its way out.

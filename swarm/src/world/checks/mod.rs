@@ -14,7 +14,7 @@ mod survival;
 mod views;
 
 use super::host::SimNode;
-use super::truth::{Hosts, Shared, Truth, Witness};
+use super::truth::{Hosts, Shared, Truth, Witness, present};
 use swarm_sim::Check;
 
 /// Every checker. The witness comes first: the others ask it.
@@ -46,9 +46,4 @@ pub(crate) fn lack(truth: &Truth, hosts: &Hosts) -> Option<String> {
         .or_else(|| named(survival::BACK, survival::back(truth, hosts)))
         .or_else(|| named(groups::NAME, groups::lack(truth, hosts)))
         .or_else(|| named(queues::NAME, queues::lack(hosts)))
-}
-
-/// The nodes that have not left.
-fn present(hosts: &Hosts) -> impl Iterator<Item = (&std::net::SocketAddr, &SimNode)> {
-    hosts.iter().filter(|(_, host)| !host.is_gone())
 }
