@@ -164,3 +164,46 @@ pub(super) fn elsewhere(
     let share = |node| (node, roll.on(node).intersection(devices).count());
     nodes.into_iter().map(share).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::protocol::Alive;
+
+    const TALLY: Tally = Tally { count: 3, received: 1 };
+
+    /// Of node, serial and tally of the devices 0, 1 and so on.
+    fn roll(lives: &[(usize, u64, Tally)]) -> Roll {
+        let alive = |(device, (node, serial, tally)): (u32, &(usize, u64, Tally))| {
+            (*node, vec![Alive { device, serial: *serial, started_us: 0, tally: *tally }])
+        };
+        Roll::of((0..).zip(lives).map(alive))
+    }
+
+    #[test]
+    fn only_devices_of_the_dead_node_begin_anew() {
+        let before = roll(&[(1, 7, TALLY), (2, 7, TALLY)]);
+        let anew = Tally::default();
+        let check = |after: &[(usize, u64, Tally)], holds: bool| {
+            assert_eq!(untouched(&before, &roll(after), 2, 2).is_ok(), holds, "{after:?}");
+        };
+        check(&[(1, 7, TALLY), (1, 8, anew)], true);
+        check(&[(1, 7, TALLY), (3, 7, anew)], true);
+        // The one of the living node was started again, or moved.
+        check(&[(1, 9, anew), (1, 8, anew)], false);
+        check(&[(3, 7, TALLY), (1, 8, anew)], false);
+        // The one of the dead node is where it cannot be, kept what was lost, or is nowhere.
+        check(&[(1, 7, TALLY), (2, 8, anew)], false);
+        check(&[(1, 7, TALLY), (1, 8, TALLY)], false);
+        check(&[(1, 7, TALLY)], false);
+    }
+
+    #[test]
+    fn a_share_is_counted_where_it_runs() {
+        let roll = roll(&[(1, 1, TALLY), (2, 1, TALLY), (2, 2, TALLY)]);
+        assert_eq!(
+            elsewhere(&BTreeSet::from([0, 1]), &roll, vec![1, 2, 3]),
+            [(1, 1), (2, 1), (3, 0)]
+        );
+    }
+}

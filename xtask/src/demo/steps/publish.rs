@@ -70,3 +70,25 @@ fn progress<'a>(counts: impl Iterator<Item = &'a Counts>, n_devices: usize) -> S
     let received: u64 = counts.map(|counts| counts.received).sum();
     format!("received: {} of {}", count(received as usize), count(n_devices))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::protocol::Tally;
+
+    #[test]
+    fn a_notice_that_came_twice_or_never_is_found() {
+        let check = |received: &[u64], wrong: Option<&str>| {
+            let reading = |(device, received): (u32, &u64)| Reading {
+                device,
+                tally: Tally { count: 0, received: *received },
+            };
+            let readings: Vec<_> = (0..).zip(received).map(reading).collect();
+            let found = exactly_once(&readings).err().map(|failure| failure.to_string());
+            assert_eq!(found.as_deref().and_then(|found| found.split("; saw ").nth(1)), wrong);
+        };
+        check(&[1, 1, 1], None);
+        check(&[1, 2, 1], Some("1 that did not, such as device-1: 2 times"));
+        check(&[0, 1, 0], Some("2 that did not, such as device-0: 0 times"));
+    }
+}
