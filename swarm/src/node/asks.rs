@@ -4,7 +4,7 @@
 //! is looked at again whenever what it waits for may have come: so it needs no retry of its own,
 //! and a request id makes a second look harmless.
 
-use super::wire::{Ask, Outcome};
+use super::wire::{Ask, Outcome, What};
 use std::collections::{BTreeMap, BTreeSet};
 use swarm_base::{Boot, Instant, Name, NodeId};
 use swarm_process::Stage;
@@ -98,6 +98,15 @@ impl Asks {
 
     pub(super) fn get(&self, key: &AskKey) -> Option<&Open> {
         self.open.get(key)
+    }
+
+    /// From now on the process of this question has been let through to its name.
+    pub(super) fn set_reserved(&mut self, key: &AskKey) {
+        if let Some(Open { ask: Ask { what, .. }, .. }) = self.open.get_mut(key)
+            && let What::RegisterPid { is_reserved, .. } = what
+        {
+            *is_reserved = true;
+        }
     }
 
     /// The parked questions about `name`, in the order in which they were asked.

@@ -17,6 +17,7 @@ mod moving;
 mod names;
 mod placing;
 mod requests;
+mod reserved;
 mod sessions;
 mod wire;
 
@@ -33,6 +34,7 @@ use conflicts::Conflicts;
 use leaving::Leaving;
 use moving::Standbys;
 use names::Names;
+use reserved::Reserved;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -85,6 +87,7 @@ pub(crate) struct Node {
     asks: Asks,
     conflicts: Conflicts,
     standbys: Standbys,
+    reserved: Reserved,
     leaving: Leaving,
     /// When the reconciler can do what it could not before, apart from its own timer.
     plan_at: Option<Instant>,
@@ -136,6 +139,7 @@ impl Node {
             asks: Asks::default(),
             conflicts: Conflicts::default(),
             standbys: Standbys::default(),
+            reserved: Reserved::default(),
             plan_at: None,
             behind_since: None,
             gave_up_waiting: false,
@@ -370,6 +374,7 @@ impl Machine for Node {
         self.agreement.handle_timeout(now);
         self.moves.handle_timeout(now);
         self.expire_asks(now);
+        self.expire_reserved(now);
         if !self.is_closing {
             self.restart_due(now);
             self.conflicts_due(now);
@@ -393,6 +398,7 @@ impl Machine for Node {
             self.moves.poll_timeout(),
             self.plan_timeout().filter(|_| !self.is_closing),
             self.asks.deadline(),
+            self.reserved.deadline(),
             self.names.next_restart().filter(|_| !self.is_closing),
             self.conflicts.deadline().filter(|_| !self.is_closing),
             self.leaving.deadline(),

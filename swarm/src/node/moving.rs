@@ -67,6 +67,9 @@ impl Node {
             Fresh::Changed { name, now: pid, token, .. } => {
                 let (name, pid, token) = (name.clone(), *pid, *token);
                 self.reconciler.mark(name.clone());
+                if pid.is_some() {
+                    self.reserved.remove(&name);
+                }
                 self.claim_seen(now, &name, pid, token);
                 self.claim_above(now, &name);
                 self.reconsider(now, &name);

@@ -222,7 +222,8 @@ impl Node {
         groups: &[(Name, Bytes)],
     ) -> u64 {
         self.reconciler.mark(name.clone());
-        // Another process: what the last one said about moves is forgotten.
+        // Another process: what was said of the last one is forgotten, and by it about moves.
+        self.names.stopping.remove(&name);
         self.moves.forget(&name);
         let claim = Claim {
             name,
@@ -292,12 +293,10 @@ impl Node {
             self.moves.exited(now, id);
         }
         self.conflicts.forget(name);
-        if let Some(spec) = &claim.spec {
-            if self.names.stopping.contains(name) {
-                self.released(now, name, claim.token);
-            } else {
-                self.ended(now, name, spec, claim.token, groups, reason);
-            }
+        if self.names.stopping.contains(name) {
+            self.released(now, name, claim.token);
+        } else if let Some(spec) = &claim.spec {
+            self.ended(now, name, spec, claim.token, groups, reason);
         }
         if self.registry.own(name).is_none() {
             self.tell(Public::NameReleased { name: name.clone(), pid });

@@ -92,6 +92,12 @@ impl Placing {
         }
     }
 
+    /// Who should run `name`, were it of the first of the kinds that is served.
+    pub(crate) fn owner_of_first_kind(&self, name: &Name) -> Option<Owner> {
+        let owners = self.rings.keys().map(|kind| self.owner(kind, name));
+        owners.into_iter().find(|owner| matches!(owner, Owner::Node(_)))
+    }
+
     /// Who should run `name`, were it of any kind that is served.
     pub(crate) fn owners_of_any_kind(&self, name: &Name) -> BTreeSet<NodeId> {
         let owner = |kind: &String| match self.owner(kind, name) {

@@ -46,7 +46,12 @@ impl Node {
         let Some(Open { ask, .. }) = self.asks.get(key).cloned() else { return };
         match &ask.what {
             What::Register { name, spec } => self.consider_register(now, key, &ask, name, spec),
-            What::RegisterPid { name, pid } => self.consider_pid(now, key, &ask, name, *pid),
+            What::RegisterPid { name, pid, is_reserved: false } => {
+                self.consider_gate(now, key, &ask, name, *pid);
+            }
+            What::RegisterPid { name, pid, is_reserved: true } => {
+                self.consider_pid(now, key, &ask, name, *pid);
+            }
             What::Unregister { name } => self.consider_unregister(now, key, name),
             What::Stop { name, how } => self.consider_stop(now, key, name, *how),
             What::StopPid { pid, how } => self.consider_stop_pid(now, key, *pid, *how),
@@ -106,7 +111,7 @@ impl Node {
         if self.leaving.is_leaving() || self.is_closing {
             return self.answer(now, key, Outcome::NoNode, None);
         }
-        if self.names.is_starting(name) {
+        if self.names.is_starting(name) || self.reserved.is_for_other(name, key) {
             return self.asks.put(key, Place::Parked(Stage::Running));
         }
         if !self.may_own() {
@@ -143,10 +148,31 @@ impl Node {
         }
     }
 
-    fn consider_pid(&mut self, now: Instant, key: &AskKey, ask: &Ask, name: &Name, pid: Pid) {
-        if pid.boot != self.me.boot {
-            return self.pass_to_boot(now, key, pid);
+    /// Lets one of several through that want the same name for a process, and passes it on to the
+    /// node of the process.
+    fn consider_gate(&mut self, now: Instant, key: &AskKey, ask: &Ask, name: &Name, pid: Pid) {
+        let gate = self.gate_of(name);
+        if gate != self.me {
+            return self.pass_on(now, key, Owner::Node(gate));
         }
+        if matches!(self.registry.resolve(name), Resolution::Free) && !self.names.is_starting(name)
+        {
+            if !self.may_own() {
+                return self.asks.put(key, Place::Parked(Stage::Resolve));
+            }
+            if self.reserved.is_for_other(name, key) {
+                return self.asks.put(key, Place::Parked(Stage::Running));
+            }
+            if pid.boot != self.me.boot {
+                self.reserve(now, name, *key);
+                self.asks.set_reserved(key);
+                return self.pass_to_boot(now, key, pid);
+            }
+        }
+        self.consider_pid(now, key, ask, name, pid);
+    }
+
+    fn consider_pid(&mut self, now: Instant, key: &AskKey, ask: &Ask, name: &Name, pid: Pid) {
         match self.registry.resolve(name) {
             Resolution::Held { node, claim } => {
                 let at = Some((node.clone(), self.registry.position(node)));
@@ -165,6 +191,7 @@ impl Node {
             Resolution::Free if self.names.is_starting(name) => {
                 self.asks.put(key, Place::Parked(Stage::Running));
             }
+            Resolution::Free if pid.boot != self.me.boot => self.pass_to_boot(now, key, pid),
             // A claim of a process that has ended would never end.
             Resolution::Free if !self.names.lives(pid) => {
                 self.answer(now, key, Outcome::NotFound, None);

@@ -106,6 +106,9 @@ pub(crate) enum What {
         /// The process.
         #[serde(rename = "p")]
         pid: Pid,
+        /// Whether the node that decides between several has let this one through.
+        #[serde(rename = "r", default)]
+        is_reserved: bool,
     },
     /// Take the name from the process that has it.
     #[serde(rename = "u")]

@@ -32,7 +32,7 @@ impl<'a> IntoFuture for RegisterPid<'a> {
         Box::pin(async move {
             let Self { swarm, name, pid, timeout } = self;
             let name = name?;
-            let what = What::RegisterPid { name: name.clone(), pid };
+            let what = What::RegisterPid { name: name.clone(), pid, is_reserved: false };
             match swarm.core().ask(what, timeout).await.map_err(|_| RegisterError::NodeStopped)? {
                 Outcome::Registered(..) => Ok(()),
                 Outcome::Already(pid, _) => Err(RegisterError::AlreadyRegistered { name, pid }),

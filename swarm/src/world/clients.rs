@@ -118,7 +118,7 @@ impl Clients {
         self.fixed += 1;
         let name = Name::new(format!("p{}", self.fixed)).expect("a short name");
         let pid = world.with(at, SimNode::spawn_at);
-        let what = What::RegisterPid { name: name.clone(), pid };
+        let what = What::RegisterPid { name: name.clone(), pid, is_reserved: false };
         let asked = Asked::RegisterPid(name, pid);
         world.with(caller, |host, now| host.ask(now, what, asked, left));
     }
