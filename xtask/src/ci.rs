@@ -27,5 +27,6 @@ pub(crate) fn steps() -> Vec<Step> {
         Step::cargo("docs", "doc --workspace --no-deps").env("RUSTDOCFLAGS", "-D warnings"),
     ];
     steps.extend(runner::unit());
+    steps.push(Step::xtask("sim", "sim --seeds 200"));
     steps
 }

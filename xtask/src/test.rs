@@ -17,6 +17,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 fn steps() -> Vec<Step> {
     let mut steps = ci::steps();
     steps.extend(runner::integration());
+    // Beyond those of `ci`.
+    steps.push(Step::xtask("sim", "sim --from 200 --seeds 1000"));
     steps.push(Step::xtask("demo", "demo --workers 1000"));
     steps
 }

@@ -6,7 +6,7 @@
 pub enum Defect {
     /// One change of a name in forty does not reach the node's view.
     DeafView,
-    /// One end of a membership in four does not reach the node's view of groups.
+    /// The end of a membership does not reach the node's view of groups.
     StickyGroups,
     /// A dead node is reported as back, now and then.
     Ghosts,
@@ -22,8 +22,8 @@ pub enum Defect {
     Forgetful,
     /// A message is handled twice, now and then.
     Twice,
-    /// The node is not told that a worker has started, now and then.
-    LostStart,
+    /// A standby that is thrown away stays.
+    Hoarder,
     /// One answer in thirty does not reach its caller.
     LostAnswer,
 }
@@ -40,7 +40,7 @@ impl Defect {
         Self::EmptyStop,
         Self::Forgetful,
         Self::Twice,
-        Self::LostStart,
+        Self::Hoarder,
         Self::LostAnswer,
     ];
 }

@@ -308,8 +308,7 @@ impl SimNode {
                     self.names.apply(event);
                 }
             }
-            Fresh::Left { .. }
-                if self.defect == Some(Defect::StickyGroups) && self.rng.chance(250) => {}
+            Fresh::Left { .. } if self.defect == Some(Defect::StickyGroups) => (),
             Fresh::Joined { .. } | Fresh::Left { .. } => drop(self.groups.apply(event)),
             Fresh::RolledBack { peer, position } => {
                 self.tell(News::Disowned { why: format!("{peer} holds its log up to {position}") });

@@ -261,6 +261,7 @@ impl SimNode {
             }
             Errand::Take { id, name, to, pid } => self.run_take(id, &name, to, pid),
             Errand::Promote { pid, why, mails } => self.run_promote(pid, why, mails),
+            Errand::Discard { .. } if self.defect == Some(Defect::Hoarder) => (),
             Errand::Discard { pid } => {
                 if self.stub(pid, Phase::Standby).is_some() {
                     self.exit(pid, ExitReason::Discarded);
@@ -289,7 +290,6 @@ impl SimNode {
             self.node.started(self.now, ticket, Err(message.clone()));
             return self.exit(pid, ExitReason::StartFailed { message });
         }
-        let is_lost = self.defect == Some(Defect::LostStart) && self.rng.chance(100);
         let Some(stub) = self.stub(pid, Phase::Starting) else { return };
         match then {
             Then::Run => {
@@ -303,9 +303,7 @@ impl SimNode {
                 return self.in_turn(pid, Errand::Promote { pid, why, mails });
             }
         }
-        if !is_lost {
-            self.node.started(self.now, ticket, Ok(pid));
-        }
+        self.node.started(self.now, ticket, Ok(pid));
         self.work();
     }
 

@@ -19,6 +19,8 @@ use swarm_sim::{Birth, Check, Detail, Failure, Plan, Report, Scenario, World};
 pub struct Options {
     /// How many nodes; drawn for each seed.
     pub nodes: std::ops::RangeInclusive<usize>,
+    /// How long each of the two times of chaos lasts.
+    pub chaos: Duration,
     /// What stands in the trace of a failure.
     pub detail: Detail,
     /// A bug on purpose.
@@ -27,7 +29,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { nodes: 3..=8, detail: Detail::Events, defect: None }
+        Self { nodes: 3..=8, chaos: Duration::from_secs(20), detail: Detail::Events, defect: None }
     }
 }
 
@@ -44,7 +46,7 @@ fn plan(options: &Options) -> Plan {
     Plan {
         replay: "cargo xtask sim --seed {seed}",
         nodes: options.nodes.clone(),
-        chaos: Duration::from_secs(20),
+        chaos: options.chaos,
         rounds: 2,
         converge_max: CONVERGE_MAX,
         operation_gap: Duration::from_millis(60),

@@ -5,6 +5,7 @@ use super::present;
 use super::survival::is_served;
 use crate::world::host::SimNode;
 use crate::world::news::News;
+use crate::world::processes::{Phase, Stub};
 use crate::world::truth::{Hosts, Shared, Status, Truth};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -123,7 +124,9 @@ pub(super) fn lack(truth: &Truth, hosts: &Hosts) -> Option<String> {
 pub(super) fn running(hosts: &Hosts, name: &Name) -> BTreeSet<Pid> {
     let pids = |host: &SimNode| {
         let boot = host.id().boot;
-        let stubs = host.processes().iter().filter(|(_, stub)| stub.name.as_ref() == Some(name));
+        let runs = |stub: &Stub| matches!(stub.phase, Phase::Running | Phase::Frozen);
+        let stubs = host.processes().iter();
+        let stubs = stubs.filter(|(_, stub)| stub.name.as_ref() == Some(name) && runs(stub));
         stubs.map(|(serial, _)| Pid::new(boot, serial)).collect::<Vec<_>>()
     };
     hosts.values().flat_map(pids).collect()
