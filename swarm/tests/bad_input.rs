@@ -275,10 +275,13 @@ async fn a_worker_that_crashes_three_times_comes_back_and_the_fourth_loses_its_n
     let again = a.register::<Probe>(&name, Setup::default()).await.expect("the name is free");
     assert_eq!(again.call(Add(1)).await, Ok(1));
     // It begins anew: what it did before does not count against it.
+    let first = again.pid();
     assert_eq!(code(again.call(Crash("once more".to_owned())).await), "stopped");
+    let back = || again.pid().is_some_and(|pid| Some(pid) != first);
+    until("it is back", secs(1), back).await;
     assert_eq!(again.call(Add(1)).await, Ok(1));
     assert_eq!(neighbour.pid(), before, "its neighbour did not notice");
-    again.join("the-end").await.expect("joined");
+    neighbour.join("the-end").await.expect("joined");
     event(&mut others, CONVERGED, |event| match event {
         Event::NodeSuspected { node, .. } | Event::NodeDown { node } => panic!("{node}"),
         Event::GroupJoined { .. } => Some(()),

@@ -235,13 +235,19 @@ async fn what_a_member_says_of_itself_is_seen_everywhere() {
 async fn a_process_that_does_not_live_cannot_join() {
     let cluster = Cluster::of(2).await;
     let worker = cluster.nodes[0].spawn::<Probe>(Setup::default()).await.expect("spawned");
+    let [a, b] = [&cluster.nodes[0], &cluster.nodes[1]];
     worker.stop(Stop::Kill).await.expect("killed");
-    for node in &cluster.nodes {
-        let error = node.join("late", &node.at(worker.address())).await.expect_err("it is dead");
-        assert_eq!(error.code(), "not-found", "{error}");
-        assert!(!error.is_retryable());
-        assert_eq!(node.members("late"), []);
+    let error = worker.join("late").await.expect_err("its end has been seen here");
+    assert_eq!((error.code(), error.is_retryable()), ("not-found", false), "{error}");
+    let error = a.register_pid("late", pid_of(&worker)).await.expect_err("the same for names");
+    assert_eq!(error.code(), "no-process", "{error}");
+
+    // From elsewhere its node may be asked just before it has noticed.
+    let (there, begun) = (b.at(worker.address()), Instant::now());
+    while let Ok(()) = b.join("late", &there).await {
+        assert!(begun.elapsed() < CONVERGED, "it is dead");
     }
+    cluster.until_members("late", CONVERGED, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -458,11 +458,16 @@ impl Node {
             return;
         };
         let Some(ticket) = self.names.start_for(name, key) else { return };
-        if let Some(start) = self.names.end(ticket)
-            && start.logged
-        {
+        let Some(start) = self.names.end(ticket) else { return };
+        if start.logged {
             self.end_claim(now, &start.name, start.token);
         }
         self.emit(Event::Process(Command::Abandon { ticket }));
+        // Those that waited behind it, but not the one whose time is over.
+        for waiting in self.asks.parked_on(&start.name) {
+            if waiting != *key {
+                self.consider(now, &waiting);
+            }
+        }
     }
 }

@@ -50,6 +50,9 @@ impl<'a> IntoFuture for Membership<'a> {
                 return Err(GroupError::MetaTooLong { target, group, len, max });
             }
             let Some(pid) = pid else { return Err(GroupError::NotFound { target }) };
+            if swarm.core().has_ended(pid) {
+                return Err(GroupError::NotFound { target });
+            }
             let what = match change {
                 Change::Join { meta } => What::Join { pid, group: group.clone(), meta },
                 Change::Leave => What::Leave { pid, group: group.clone() },

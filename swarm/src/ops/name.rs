@@ -32,6 +32,9 @@ impl<'a> IntoFuture for RegisterPid<'a> {
         Box::pin(async move {
             let Self { swarm, name, pid, timeout } = self;
             let name = name?;
+            if swarm.core().has_ended(pid) {
+                return Err(RegisterError::NoProcess { name, pid });
+            }
             let what = What::RegisterPid { name: name.clone(), pid, is_reserved: false };
             match swarm.core().ask(what, timeout).await.map_err(|_| RegisterError::NodeStopped)? {
                 Outcome::Registered(..) => Ok(()),
