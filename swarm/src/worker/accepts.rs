@@ -47,6 +47,7 @@ enum Nothing {}
 impl<A: Message> Has<Nothing, At<16>> for (A,) {}
 
 mod sealed {
+    #[expect(unnameable_types, reason = "sealed: nobody else implements it")]
     pub trait List {}
 }
 

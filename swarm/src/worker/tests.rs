@@ -41,7 +41,7 @@ impl Message for Add {
 struct Opaque(Arc<()>);
 impl Message for Opaque {
     const NAME: &'static str = "opaque";
-    type Reply = Opaque;
+    type Reply = Self;
 }
 impl Serialize for Opaque {
     fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
