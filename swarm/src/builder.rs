@@ -365,9 +365,14 @@ impl Plan {
         }
         match tokio::time::timeout(SEED_WAIT, outcome).await {
             Ok(Ok(Started::NameTaken(holder))) => {
+                // Its addresses are free when this returns.
+                swarm.core().ending.driver_ended().await;
                 Err(StartError::NameTaken { name: self.name.to_string(), holder })
             }
-            Ok(Ok(Started::BootBehind(remembered))) => Ok(Attempt::BootBehind(remembered)),
+            Ok(Ok(Started::BootBehind(remembered))) => {
+                swarm.core().ending.driver_ended().await;
+                Ok(Attempt::BootBehind(remembered))
+            }
             Ok(Ok(Started::Merged) | Err(_)) | Err(_) => Ok(Attempt::Runs(swarm)),
         }
     }

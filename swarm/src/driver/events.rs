@@ -62,12 +62,12 @@ impl Driver {
                 if let Some(started) = self.started.take() {
                     let _ = started.send(Started::NameTaken(holder));
                 }
-                self.end = Some(End::Drop);
+                self.end = Some(End::Flush);
             }
             Event::BootBehind { remembered } => {
                 if let Some(started) = self.started.take() {
                     let _ = started.send(Started::BootBehind(remembered));
-                    self.end = Some(End::Drop);
+                    self.end = Some(End::Flush);
                 }
             }
         }

@@ -31,12 +31,15 @@ pub(super) struct Conflicts {
     losing: BTreeMap<Name, Losing>,
     /// The losers whose state each winner of this node has got: it gets each once.
     resolved: BTreeMap<Name, (Pid, Token)>,
-    /// Names to look at again, since the winner's node said no.
+    /// Names to look at again: the winner's node said no, or nothing yet.
     again: BTreeMap<Name, Instant>,
 }
 
 /// After a no the loser looks again this much later.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// A state that was not answered is sent again after this.
+const RESEND_AFTER: Duration = Duration::from_secs(2);
 
 /// How long a loser may take to end.
 const LOSER_GRACE: Duration = Duration::from_secs(5);
@@ -75,6 +78,8 @@ impl Conflicts {
 impl Node {
     pub(super) fn conflicts_due(&mut self, now: Instant) {
         for name in self.conflicts.due(now) {
+            // What the other node was sent may have found no room on the way.
+            self.send_state(now, &name);
             self.on_conflict(now, &name);
         }
     }
@@ -106,9 +111,15 @@ impl Node {
             }
             (Some(pid), Some(winning)) => {
                 // A conflict beats a move: one that has not been committed is called off.
-                if self.moves.cancel(now, name, AbortReason::Conflict) == Cancelled::Committed {
+                match self.moves.cancel(now, name, AbortReason::Conflict) {
                     // The process has ended here; where it comes back, its claim is a new one.
-                    return;
+                    Cancelled::Committed => return,
+                    // Its thaw is still to come, and would undo what is frozen here.
+                    Cancelled::Aborted => {
+                        self.conflicts.again.insert(name.clone(), now);
+                        return;
+                    }
+                    Cancelled::NotMoving => (),
                 }
                 self.conflicts.losing.insert(
                     name.clone(),
@@ -147,10 +158,10 @@ impl Node {
             // It has nothing to hand over, and ends all the same: two copies are one too many.
             Frozen::Ignore | Frozen::Restart | Frozen::Failed(_) => None,
         });
-        self.send_state(name);
+        self.send_state(now, name);
     }
 
-    fn send_state(&mut self, name: &Name) {
+    fn send_state(&mut self, now: Instant, name: &Name) {
         let Some(losing) = self.conflicts.losing.get(name).cloned() else { return };
         let Some(state) = losing.state else { return };
         let conflict = Conflict {
@@ -160,6 +171,7 @@ impl Node {
             step: ConflictStep::State(state.map(ByteBuf::from)),
         };
         self.send(&losing.winner_node, &Wire::Conflict(conflict));
+        self.conflicts.again.insert(name.clone(), now + RESEND_AFTER);
     }
 
     pub(super) fn on_conflict_message(&mut self, now: Instant, from: &NodeId, conflict: Conflict) {
@@ -200,6 +212,8 @@ impl Node {
 
     fn end_loser(&mut self, now: Instant, name: &Name, losing: Option<Losing>) {
         let Some(losing) = losing else { return };
+        self.names.forget_restart(name);
+        self.conflicts.forget(name);
         self.registry.append(
             now,
             Fact::Ended {
@@ -214,7 +228,7 @@ impl Node {
     }
 
     /// The messages to `node` may have been lost with its last session.
-    pub(super) fn conflicts_session_up(&mut self, _now: Instant, node: &NodeId) {
+    pub(super) fn conflicts_session_up(&mut self, now: Instant, node: &NodeId) {
         let names: Vec<_> = self
             .conflicts
             .losing
@@ -223,7 +237,7 @@ impl Node {
             .map(|(name, _)| name.clone())
             .collect();
         for name in names {
-            self.send_state(&name);
+            self.send_state(now, &name);
         }
     }
 

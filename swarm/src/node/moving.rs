@@ -390,6 +390,9 @@ impl Node {
         let exited = claim.pid().map(|pid| Fact::Exited { pid });
         let facts: Vec<_> = std::iter::once(gone).chain(exited).collect();
         self.registry.append_all(now, facts);
+        // Whatever was noted of it here is the other node's to note.
+        self.names.forget_restart(name);
+        self.conflicts.forget(name);
         self.reconsider(now, name);
     }
 

@@ -13,7 +13,7 @@ impl Node {
     /// A caller of this node asks; `Event::Answer` with the same id answers, within `deadline`.
     pub(crate) fn ask(&mut self, now: Instant, id: u64, left: Duration, what: What) {
         let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-        self.on_ask(now, Ask { origin: self.me.clone(), id, left_ms, hops: 0, what });
+        self.take_ask(now, Ask { origin: self.me.clone(), id, left_ms, hops: 0, what });
         self.touch(now);
     }
 
@@ -25,7 +25,29 @@ impl Node {
         self.touch(now);
     }
 
+    /// Another node asks, or passes a question on.
     pub(super) fn on_ask(&mut self, now: Instant, ask: Ask) {
+        let key = (ask.origin.boot, ask.id);
+        let is_reserved = matches!(ask.what, What::RegisterPid { is_reserved: true, .. });
+        match self.asks.get(&key).map(|open| &open.place) {
+            // It comes back to who asked it, and nobody waits any more.
+            None if ask.origin == self.me => (),
+            None => self.take_ask(now, ask),
+            // It was let through where that is decided, and its process runs here.
+            Some(Place::Parked(_) | Place::Sent(_)) if is_reserved => {
+                self.asks.set_reserved(&key);
+                self.asks.put(&key, Place::Parked(Stage::Resolve));
+                self.consider(now, &key);
+            }
+            // Nobody knows better than this node: it waits for a change here.
+            Some(Place::Sent(_)) => self.asks.put(&key, Place::Parked(Stage::Resolve)),
+            Some(Place::Parked(_)) if ask.origin != self.me => self.consider(now, &key),
+            // It was asked again, and is where it was.
+            Some(_) => (),
+        }
+    }
+
+    fn take_ask(&mut self, now: Instant, ask: Ask) {
         match self.asks.insert(now, ask.clone()) {
             Some(key) => self.consider(now, &key),
             None => self.send_answer(&ask, Outcome::Timeout(Stage::Queued), None),
@@ -233,8 +255,8 @@ impl Node {
                     (_, Some(_)) => (),
                     (_, None) => self.abandon_name(now, name),
                 }
-                let ended = Fact::Ended { name: name.clone(), token, why: Why::Stopped };
-                let position = self.registry.append(now, ended);
+                self.conflicts.forget(name);
+                let position = self.end_claim(now, name, token);
                 let at = Some((self.me.clone(), position));
                 self.answer(now, key, Outcome::Done, at);
             }

@@ -50,7 +50,7 @@ impl<'a> IntoFuture for Membership<'a> {
                 return Err(GroupError::MetaTooLong { target, group, len, max });
             }
             let Some(pid) = pid else { return Err(GroupError::NotFound { target }) };
-            if swarm.core().has_ended(pid) {
+            if swarm.core().has_ended(pid) && !swarm.core().has_stopped() {
                 return Err(GroupError::NotFound { target });
             }
             let what = match change {

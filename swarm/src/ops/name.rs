@@ -32,7 +32,7 @@ impl<'a> IntoFuture for RegisterPid<'a> {
         Box::pin(async move {
             let Self { swarm, name, pid, timeout } = self;
             let name = name?;
-            if swarm.core().has_ended(pid) {
+            if swarm.core().has_ended(pid) && !swarm.core().has_stopped() {
                 return Err(RegisterError::NoProcess { name, pid });
             }
             let what = What::RegisterPid { name: name.clone(), pid, is_reserved: false };
