@@ -109,8 +109,10 @@ impl Driver {
         self.pump();
         while self.end.is_none() {
             let deadline = self.node.poll_timeout().map(|at| self.core.clock.at(at));
+            // Never put off: the node takes a call that comes too early, while a timer that is put
+            // off and brought forward again costs a system call and a wake-up each time.
             if let Some(deadline) = deadline
-                && timer.deadline() != deadline
+                && (deadline < timer.deadline() || timer.is_elapsed())
             {
                 timer.as_mut().reset(deadline);
             }

@@ -7,6 +7,7 @@ mod letter;
 mod many;
 mod outbound;
 mod routes;
+mod seldom;
 mod watches;
 
 pub(crate) use frame::{Call, Frame, Mail, encode_mail};

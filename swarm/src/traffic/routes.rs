@@ -1,10 +1,10 @@
 //! Where the messages for each node go, and which processes of others want none just now.
 
 use super::Frame;
+use super::seldom::Seldom;
 use dashmap::DashMap;
 use rapidhash::fast::RandomState;
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use swarm_base::{Boot, Name, NodeId, Pid, Session};
 use swarm_link::quic::{Outbox, Push};
 use tokio::sync::Notify;
@@ -31,18 +31,17 @@ pub(crate) struct Routes {
     by_boot: DashMap<Boot, Route, RandomState>,
     by_session: DashMap<Session, Boot, RandomState>,
     /// Processes of other nodes whose mailbox is full.
-    paused: DashMap<Pid, (), RandomState>,
-    n_paused: AtomicUsize,
+    paused: Seldom<Pid, ()>,
     resumed: Notify,
     /// Processes of this node with a full mailbox, and the sessions that were told to pause.
     pressed: DashMap<Pid, BTreeSet<Session>, RandomState>,
     /// Where the names that are leaving this node go: until their new claims arrive, their
     /// messages are passed on by this.
-    moving: DashMap<Name, Boot, RandomState>,
+    moving: Seldom<Name, Boot>,
     /// Names that are taken, but have no process just now.
-    unsettled: DashMap<Name, (), RandomState>,
+    unsettled: Seldom<Name, ()>,
     /// The nodes that leave: nothing new goes to them.
-    retired: DashMap<Boot, (), RandomState>,
+    retired: Seldom<Boot, ()>,
     /// The nodes that will send nothing more, since they know that this one leaves.
     finished: DashMap<Boot, (), RandomState>,
     fin: Notify,
@@ -61,17 +60,14 @@ impl Routes {
             self.by_boot.remove_if(&boot, |_, route| route.session == session);
             self.finished.remove(&boot);
             self.fin.notify_waiters();
-            let paused = self.paused.iter().map(|entry| *entry.key());
-            let paused: Vec<_> = paused.filter(|pid| pid.boot == boot).collect();
-            for pid in paused {
-                self.resume(pid);
-            }
+            self.paused.retain(|pid| pid.boot != boot);
+            self.resumed.notify_waiters();
         }
     }
 
     /// The way for messages to `boot`.
     pub(crate) fn to(&self, boot: Boot) -> Option<Route> {
-        if !self.retired.is_empty() && self.retired.contains_key(&boot) {
+        if self.retired.contains(&boot) {
             return None;
         }
         self.back_to(boot)
@@ -120,21 +116,17 @@ impl Routes {
 
     /// `pid` of another node wants nothing more for now.
     pub(crate) fn pause(&self, pid: Pid) {
-        if self.paused.insert(pid, ()).is_none() {
-            self.n_paused.fetch_add(1, Ordering::AcqRel);
-        }
+        self.paused.insert(pid, ());
     }
 
     pub(crate) fn resume(&self, pid: Pid) {
-        if self.paused.remove(&pid).is_some() {
-            self.n_paused.fetch_sub(1, Ordering::AcqRel);
-        }
+        self.paused.remove(&pid);
         self.resumed.notify_waiters();
     }
 
     /// Whether `pid` wants nothing just now. Costs nothing while no process does.
     pub(crate) fn is_paused(&self, pid: Pid) -> bool {
-        self.n_paused.load(Ordering::Acquire) > 0 && self.paused.contains_key(&pid)
+        self.paused.contains(&pid)
     }
 
     /// Waits until `pid` may be sent to.
@@ -167,23 +159,21 @@ impl Routes {
     pub(crate) fn set_unsettled(&self, name: &Name, is_unsettled: bool) {
         if is_unsettled {
             self.unsettled.insert(name.clone(), ());
-        } else if !self.unsettled.is_empty() {
+        } else {
             self.unsettled.remove(name);
         }
     }
 
     pub(crate) fn is_unsettled(&self, name: &[u8]) -> bool {
-        !self.unsettled.is_empty() && self.unsettled.contains_key(name)
+        self.unsettled.contains(name)
     }
 
     /// Where `name` went is known from its claim.
     pub(crate) fn moved(&self, name: &Name) {
-        if !self.moving.is_empty() {
-            self.moving.remove(name);
-        }
+        self.moving.remove(name);
     }
 
     pub(crate) fn moving(&self, name: &[u8]) -> Option<Boot> {
-        self.moving.get(name).map(|boot| *boot)
+        self.moving.get(name)
     }
 }
