@@ -188,7 +188,7 @@ async fn a_start_that_fails_or_panics_says_why_and_leaves_no_name() {
         }
         let begun = Instant::now();
         by.register::<Probe>(&name, Setup::default()).await.expect("the name is free");
-        assert!(begun.elapsed() < ms(500), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < secs(1), "{:?}", begun.elapsed());
     }
     let error = cluster.nodes[0].spawn::<Probe>(bad(Begin::Error("no disk".to_owned()))).await;
     assert_eq!(error.expect_err("it fails").to_string(), "probe did not start: no disk");
@@ -211,18 +211,19 @@ async fn a_start_that_never_returns_times_out_and_holds_nobody_up() {
             })
         };
         // Meanwhile everybody else is served, on either node.
-        let mut n_served = 0;
+        let mut served = Vec::new();
         while !waiting.is_finished() {
-            let other = format!("{name}-other-{n_served}");
+            let other = format!("{name}-other-{}", served.len());
             let begun = Instant::now();
-            let node = &cluster.nodes[n_served % 2];
+            let node = &cluster.nodes[served.len() % 2];
             node.register::<Probe>(&other, Setup::default()).await.expect("registered");
-            assert!(begun.elapsed() < ms(200), "{other} took {:?}", begun.elapsed());
-            n_served += 1;
+            served.push(begun.elapsed());
         }
-        assert!(n_served > 10, "{n_served}");
+        served.sort();
+        let (n_served, median) = (served.len(), served[served.len() / 2]);
+        assert!(n_served > 4 && median < ms(50), "{n_served} served, half of them in {median:?}");
         let (error, took) = waiting.await.expect("no panic");
-        assert!((ms(490)..ms(700)).contains(&took), "{took:?}");
+        assert!((ms(490)..ms(1500)).contains(&took), "{took:?}");
         match &error {
             RegisterError::Timeout { stage, after, .. } => {
                 assert_eq!((*stage, *after), (Stage::Running, ms(500)));
@@ -544,7 +545,7 @@ async fn an_error_says_what_was_tried_where_it_waited_and_for_how_long() {
         let begun = Instant::now();
         let error = node.call(&name, Nap(secs(20))).timeout(ms(200)).await.expect_err("it naps");
         let took = begun.elapsed();
-        assert!((ms(195)..ms(600)).contains(&took), "{took:?}");
+        assert!((ms(195)..ms(1200)).contains(&took), "{took:?}");
         let text = error.to_string();
         assert!(text.starts_with(&format!("no reply to nap from {name} within 200ms: ")), "{text}");
         // It may have been handled: whoever tries again may do it twice.

@@ -127,7 +127,7 @@ async fn a_call_of_all_returns_what_came_and_says_what_did_not() {
         let replies = node.multi_call("five", Where()).timeout(ms(400)).await;
         let took = begun.elapsed();
         assert_eq!(replies.len(), 3);
-        assert!((ms(400)..ms(900)).contains(&took), "bounded as a whole: {took:?}");
+        assert!((ms(400)..ms(1400)).contains(&took), "bounded as a whole: {took:?}");
 
         let detailed = node.multi_call_detailed("five", Where()).timeout(ms(400)).await;
         let detailed: BTreeMap<_, _> = detailed.into_iter().collect();
@@ -162,7 +162,7 @@ async fn a_call_of_all_waits_five_seconds_by_default_and_no_longer() {
     let begun = Instant::now();
     assert_eq!(cluster.nodes[0].multi_call("slow", Where()).await.len(), 1);
     let took = begun.elapsed();
-    assert!((secs(5)..ms(5600)).contains(&took), "{took:?}");
+    assert!((secs(5)..ms(6500)).contains(&took), "{took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,7 +175,7 @@ async fn the_timeout_bounds_a_call_of_a_hundred() {
     let begun = Instant::now();
     assert_eq!(cluster.nodes[0].multi_call("hundred", Where()).timeout(ms(200)).await.len(), 1);
     let took = begun.elapsed();
-    assert!((ms(200)..ms(700)).contains(&took), "{took:?}");
+    assert!((ms(200)..ms(1200)).contains(&took), "{took:?}");
     match &all[1].1.call(Where()).timeout(ms(100)).await.expect_err("it naps") {
         CallError::Timeout { stage, after, .. } => {
             assert_eq!((*stage, *after), (Stage::Queued, ms(100)));
