@@ -219,9 +219,6 @@ pub(crate) enum Outcome {
     /// Who has it.
     #[serde(rename = "w")]
     At(Option<Pid>),
-    /// The node is on its way out and starts nothing.
-    #[serde(rename = "x")]
-    Leaving,
 }
 
 /// The handshake that ends one of two copies of a name. It is bound to both exact claims:
