@@ -52,7 +52,7 @@ async fn twenty_four_nodes_started_at_once_form_one_cluster_and_serve() {
                 for of in 0..4 {
                     let name = format!("many-{at}-{of}");
                     node.register::<Probe>(&name, Setup::default())
-                        .timeout(secs(15))
+                        .timeout(secs(60))
                         .await
                         .unwrap_or_else(|error| panic!("{name} through {node:?}: {error}"));
                 }
@@ -65,7 +65,7 @@ async fn twenty_four_nodes_started_at_once_form_one_cluster_and_serve() {
     let registered = begun.elapsed();
     let all = NODES * 4;
     let known = |node: &Swarm| listed(node, "many-").len() == all;
-    until("every node lists all", secs(10), || cluster.nodes.iter().all(known)).await;
+    until("every node lists all", secs(30), || cluster.nodes.iter().all(known)).await;
     let calls: Vec<_> = cluster
         .nodes
         .iter()
@@ -74,7 +74,7 @@ async fn twenty_four_nodes_started_at_once_form_one_cluster_and_serve() {
             tokio::spawn(async move {
                 for at in 0..NODES {
                     let name = format!("many-{at}-{}", at % 4);
-                    let call = node.call(&name, Add(1)).timeout(secs(15));
+                    let call = node.call(&name, Add(1)).timeout(secs(60));
                     call.await.unwrap_or_else(|error| panic!("{name} from {node:?}: {error}"));
                 }
             })

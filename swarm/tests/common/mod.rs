@@ -79,7 +79,7 @@ impl Cluster {
             let members = node.nodes();
             members.len() == count && members.iter().all(|m| m.state == MemberState::Alive)
         };
-        let within = Duration::from_secs(15);
+        let within = Duration::from_secs(30);
         until("all nodes see each other", within, || self.nodes.iter().all(sees_all)).await;
     }
 
