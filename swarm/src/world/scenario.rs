@@ -10,7 +10,7 @@ use super::truth::{Shared, Truth};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
-use swarm_base::Rng;
+use swarm_base::{Instant, Rng};
 use swarm_sim::{Birth, Check, Detail, Failure, Plan, Report, Scenario, World};
 
 /// What is simulated, beside the seed.
@@ -49,6 +49,7 @@ fn plan(options: &Options) -> Plan {
         chaos: options.chaos,
         rounds: 2,
         converge_max: CONVERGE_MAX,
+        stay: WELL_FOR + Duration::from_secs(1),
         operation_gap: Duration::from_millis(60),
         trouble_gap: Duration::from_millis(1_500),
         detail: options.detail,
@@ -61,6 +62,10 @@ fn plan(options: &Options) -> Plan {
 /// tried again after up to 30 s.
 const CONVERGE_MAX: Duration = Duration::from_secs(60);
 
+/// So long must all be well before what nodes say counts as settled: logs of dead nodes are let go
+/// of about a second after the last node has heard of them.
+const WELL_FOR: Duration = Duration::from_secs(2);
+
 /// A cluster under chaos.
 #[derive(Debug)]
 struct Cluster {
@@ -69,6 +74,8 @@ struct Cluster {
     temper: Temper,
     sealing: Sealing,
     defect: Option<Defect>,
+    /// Since when all has been well.
+    well_since: Option<Instant>,
 }
 
 impl Cluster {
@@ -80,7 +87,7 @@ impl Cluster {
         let sealing = if rng.chance(100) { Sealing::Real } else { Sealing::Checksum };
         let defect = options.defect;
         let clients = Clients::new(truth.clone());
-        Self { truth, clients, temper, sealing, defect }
+        Self { truth, clients, temper, sealing, defect, well_since: None }
     }
 }
 
@@ -105,17 +112,20 @@ impl Scenario for Cluster {
     }
 
     fn operate(&mut self, world: &mut World<SimNode>, rng: &mut Rng) {
+        self.well_since = None;
         self.clients.act(world, rng);
     }
 
     fn converged(&mut self, world: &World<SimNode>) -> Result<(), String> {
         let lack = checks::lack(&self.truth.borrow(), world.hosts());
-        match lack {
-            None => {
-                self.truth.borrow_mut().reset(world.hosts());
-                Ok(())
-            }
-            Some(lack) => Err(lack),
+        if let Some(lack) = lack {
+            self.well_since = None;
+            return Err(lack);
         }
+        let since = *self.well_since.get_or_insert(world.now());
+        if since + WELL_FOR <= world.now() {
+            self.truth.borrow_mut().reset(world.hosts());
+        }
+        Ok(())
     }
 }

@@ -137,14 +137,13 @@ impl Truth {
         }
     }
 
-    fn divide(&mut self, now: Instant, why: String, hosts: &Hosts) {
-        // A stop holds on its side of a partition: whoever has not heard of it starts the name.
-        for book in self.names.values_mut() {
-            let is_known = present(hosts).all(|(addr, _)| book.known_by.contains(addr));
-            if book.status == Status::Free && !is_known {
-                book.status = Status::Unknown;
-                book.is_blocked = true;
-            }
+    fn divide(&mut self, now: Instant, why: String) {
+        // A stop holds on its side of a partition: whoever has not heard of it starts the name,
+        // and what is remembered of a stop goes with the last log that it outranks, also where
+        // the writer of that log is only held dead.
+        for book in self.names.values_mut().filter(|book| book.status == Status::Free) {
+            book.status = Status::Unknown;
+            book.is_blocked = true;
         }
         for ask in self.asks.values_mut() {
             ask.in_split = true;
@@ -303,11 +302,11 @@ impl Check<SimNode> for Witness {
             News::Answered { id, outcome } => truth.answered(addr, *id, outcome),
             News::Saw { name, state, .. } => truth.saw(addr, name, *state),
             News::Peer { boot, change: Change::Dead, .. } if lives(hosts, *boot) => {
-                truth.divide(now, format!("{addr} holds {boot} dead, which lives"), hosts);
+                truth.divide(now, format!("{addr} holds {boot} dead, which lives"));
             }
-            News::Alone => truth.divide(now, format!("{addr} goes on alone"), hosts),
+            News::Alone => truth.divide(now, format!("{addr} goes on alone")),
             News::Public(Public::AgreementOverdue { .. }) => {
-                truth.divide(now, format!("{addr} goes on without agreement"), hosts);
+                truth.divide(now, format!("{addr} goes on without agreement"));
             }
             News::Public(Public::NameLost { name, .. }) => {
                 let book = truth.names.entry(name.clone()).or_default();

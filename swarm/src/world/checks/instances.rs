@@ -103,15 +103,16 @@ pub(super) fn lack(truth: &Truth, hosts: &Hosts) -> Option<String> {
             continue;
         }
         let running = running(hosts, name);
-        let is_settled = match host.node().registry().resolve(name) {
-            Resolution::Free => true,
-            Resolution::Held { claim, .. } => matches!(claim.at, At::Running(_)),
-            Resolution::Orphan { .. } => !is_served(hosts, name),
-            Resolution::Pending { .. } => false,
-        };
-        if !is_settled {
-            let registry = host.node().registry();
-            return Some(format!("{name} is not settled: {:?}", registry.resolve(name)));
+        let unsettled =
+            present(hosts).find(|(_, host)| !match host.node().registry().resolve(name) {
+                Resolution::Free => true,
+                Resolution::Held { claim, .. } => matches!(claim.at, At::Running(_)),
+                Resolution::Orphan { .. } => !is_served(hosts, name),
+                Resolution::Pending { .. } => false,
+            });
+        if let Some((addr, host)) = unsettled {
+            let says = host.node().registry().resolve(name);
+            return Some(format!("{name} is not settled: {addr} says {says:?}"));
         }
         if running != said.into_iter().collect() {
             return Some(format!("all say {said:?} of {name}, and {running:?} run"));

@@ -29,7 +29,7 @@ pub(crate) fn all(truth: &Shared) -> Vec<Box<dyn Check<SimNode>>> {
         Box::new(survival::Stopped::new(truth.clone())),
         Box::new(state::State::new(truth.clone())),
         Box::new(groups::Groups::new(truth.clone())),
-        Box::new(messages::Messages::default()),
+        Box::new(messages::Messages::new(truth.clone())),
         Box::new(queues::Queues::default()),
         Box::new(answers::Answers::default()),
     ]
