@@ -199,7 +199,9 @@ impl Truth {
             (Asked::RegisterPid(..), _) => Status::Fixed,
             (Asked::Register(_), Outcome::Registered(..)) => Status::Taken,
             // Another node may have stopped it, and this one not know yet.
-            (Asked::Register(_), Outcome::Already(..)) => book.status,
+            (Asked::Register(_), Outcome::Already(..)) if book.status != Status::Free => {
+                book.status
+            }
             (Asked::Stop(_), Outcome::Done) if !in_split => Status::Free,
             _ => Status::Unknown,
         };

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use swarm_base::{Instant, Name};
 use swarm_handoff::MoveId;
+use swarm_process::ExitReason;
 use swarm_registry::State as Seen;
 use swarm_sim::{Action, Check, Violation};
 
@@ -77,6 +78,13 @@ impl Check<SimNode> for State {
                 Ok(())
             }
             News::Began { name, how, count, .. } => self.judge(now, name, *how, *count),
+            // Its keeper could not start it again: that is the worker's own doing.
+            News::Ended { name: Some(name), why: ExitReason::StartFailed { .. }, .. } => {
+                if self.kept.get(name).is_some_and(|kept| kept.by == addr) {
+                    self.kept.remove(name);
+                }
+                Ok(())
+            }
             // It was to be stopped, and its keeper has done so.
             News::Saw { name, state: Seen::Free, .. } => {
                 if self.kept.get(name).is_some_and(|kept| kept.by == addr) {
