@@ -130,8 +130,9 @@ impl Truth {
         }
         for ((name, group), membership) in &mut self.memberships {
             if *membership == Membership::Unknown {
-                let pid = host.names().whereis(name.as_bytes());
-                let is_in = pid.is_some_and(|pid| is_member(host, group, pid));
+                // A name that nobody may run at present keeps its groups.
+                let Some(pid) = host.names().whereis(name.as_bytes()) else { continue };
+                let is_in = is_member(host, group, pid);
                 *membership = if is_in { Membership::InSince } else { Membership::Out };
             }
         }
