@@ -12,7 +12,7 @@
 use crate::log::{LogId, OWN, Standing};
 use crate::message::{Held, Mark};
 use crate::peer::Peer;
-use crate::record::Entry;
+use crate::record::{Entry, Record};
 use crate::{Fact, Registry, Why};
 use std::collections::{BTreeMap, BTreeSet};
 use swarm_base::{Instant, Name, NodeId, Token};
@@ -106,23 +106,49 @@ impl Registry {
 
     /// Buries closed logs that a peer has buried, as far as the other logs have been applied.
     pub(crate) fn settle_awaited(&mut self, now: Instant) {
-        let ready: Vec<NodeId> = self
-            .settling
+        let logs = &self.replica.logs;
+        self.settling
             .awaited
-            .iter()
-            .filter(|(_, needs)| {
-                needs.iter().all(|(log, position)| self.has_reached(log, *position))
-            })
-            .map(|(log, _)| log.clone())
-            .collect();
-        for log in ready {
-            self.settling.awaited.remove(&log);
-            if let Some(id) = self.log_id(&log)
-                && self.replica.logs[id].standing == Standing::Closed
-            {
-                self.bury(now, id);
+            .retain(|log, _| logs.of(log).is_some_and(|log| log.standing == Standing::Closed));
+        let (mut ready, mut later) = (Vec::new(), BTreeSet::new());
+        for (log, needs) in &self.settling.awaited {
+            let Some(id) = self.log_id(log) else { continue };
+            if needs.iter().all(|(log, position)| self.has_reached(log, *position)) {
+                ready.push(id);
+            } else {
+                later.insert(id);
             }
         }
+        // What a tombstone outranks goes before it, or with it.
+        ready.retain(|id| !self.outranked_by(*id).any(|(_, log)| later.contains(&log)));
+        for id in ready {
+            // The others have long forgotten what this node says of a name that was stopped since.
+            let own = self.outranked_by(id).filter(|(_, log)| *log == OWN);
+            let ends: Vec<Fact> = own
+                .filter_map(|(name, _)| {
+                    let token = self.replica.entry(OWN, &name)?.token();
+                    Some(Fact::Ended { name, token, why: Why::Settled })
+                })
+                .collect();
+            self.write(ends);
+            self.bury(now, id);
+        }
+    }
+
+    /// The entries that a tombstone of this log keeps from starting their names.
+    fn outranked_by(&self, id: LogId) -> impl Iterator<Item = (Name, LogId)> {
+        self.replica.logs[id].names.keys().flat_map(move |name| {
+            let record = self.replica.names.get(name);
+            let tombstone = record.and_then(|record| record.of(id));
+            let rank = tombstone.filter(|entry| !entry.can_start()).map(Entry::rank);
+            let others = record.into_iter().flat_map(Record::iter);
+            others.filter_map(move |(log, other)| {
+                let is_live = matches!(other, Entry::Claim(_))
+                    && self.replica.logs[*log].standing == Standing::Live;
+                let is_outranked = other.can_start() && !is_live && rank > Some(other.rank());
+                is_outranked.then(|| (name.clone(), *log))
+            })
+        })
     }
 
     /// `from` has buried `log`: so will this node, when it has seen all that `from` had.

@@ -170,6 +170,31 @@ fn a_dead_log_stays_until_every_live_member_holds_it_and_its_names_run_elsewhere
     assert!(!n1.registry.caught_up(), "there is more to know");
 }
 
+/// A node that was taken for dead points to one that is dead by now, where the name was stopped.
+/// The others have settled that, and follow nobody who forgets the stop before the pointer.
+#[test]
+fn a_pointer_goes_with_the_tombstone_that_outranks_it() {
+    let mut n1 = Played::new(&[2, 3]);
+    n1.append(named(1, 1));
+    let stopped = Token::new(2, node(2).boot);
+    let of_2 = closed(n1.first_of_2(&Fact::Ended {
+        name: called("room"),
+        token: stopped,
+        why: Why::Stopped,
+    }));
+    let why = Why::GoneTo { log: node(2), token: stopped };
+    let token = Token::new(1, node(1).boot);
+    n1.append(Fact::Ended { name: called("room"), token, why });
+    n1.registry.session_down(n1.now, &node(2));
+    n1.registry.node_dead(n1.now, &node(2));
+    assert_eq!(n1.registry.resolve(&called("room")), Resolution::Free);
+    n1.lists(3, &[n1.mark_of(1), Mark { state: Held::Buried, ..of_2 }]);
+    n1.wait();
+    assert!(!n1.holds(2));
+    assert_eq!(n1.registry.resolve(&called("room")), Resolution::Free);
+    assert_eq!(n1.registry.epoch(&called("room")), 0, "nothing is left");
+}
+
 /// Seed 411 of the chaos: the dead log's tombstone outranked this node's, which waited for the
 /// last dead log to go.
 #[test]

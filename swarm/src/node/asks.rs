@@ -52,7 +52,7 @@ impl Asks {
 
     /// Takes in a question.
     pub(super) fn insert(&mut self, now: Instant, ask: Ask) -> Option<AskKey> {
-        let key = (ask.origin.boot, ask.id);
+        let key = ask.key();
         if self.open.len() >= Self::OPEN_MAX {
             return None;
         }

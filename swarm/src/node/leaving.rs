@@ -10,6 +10,7 @@ use swarm_registry::At;
 #[derive(Debug, Default)]
 pub(super) struct Leaving {
     drain: Option<Drain>,
+    goodbye: Option<Goodbye>,
 }
 
 #[derive(Debug)]
@@ -19,6 +20,17 @@ struct Drain {
     total: usize,
     left: usize,
 }
+
+/// A goodbye that waits until the peers have read what this node wrote last: they listen to it no
+/// more once they know that it has left.
+#[derive(Debug)]
+struct Goodbye {
+    until: Instant,
+    look: Instant,
+}
+
+/// How long a goodbye waits for peers that do not answer.
+const READ_WITHIN: Duration = Duration::from_millis(500);
 
 /// How soon a drain looks again at what is left, at least.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -39,7 +51,8 @@ impl Leaving {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.drain.as_ref().filter(|drain| drain.left > 0).map(|drain| drain.look)
+        let drain = self.drain.as_ref().filter(|drain| drain.left > 0).map(|drain| drain.look);
+        drain.into_iter().chain(self.goodbye.as_ref().map(|goodbye| goodbye.look)).min()
     }
 }
 
@@ -70,10 +83,26 @@ impl Node {
         self.touch(now);
     }
 
-    /// Says goodbye: the others hold this node as left, and start what it still runs.
+    /// Says goodbye: the others hold this node as left, and start what it still runs. They first
+    /// read what it has logged, for half a second at most.
     pub(crate) fn depart(&mut self, now: Instant) {
-        self.swim.leave(now);
+        self.leaving.goodbye = Some(Goodbye { until: now + READ_WITHIN, look: now });
+        self.check_goodbye(now);
         self.touch(now);
+    }
+
+    fn check_goodbye(&mut self, now: Instant) {
+        let Some(goodbye) = &mut self.leaving.goodbye else { return };
+        if now < goodbye.look {
+            return;
+        }
+        goodbye.look = now + LOOK_EVERY;
+        let written = Some(self.registry.position(&self.me));
+        let is_read = self.registry.progress().all(|peer| peer.acknowledged >= written);
+        if is_read || goodbye.until <= now {
+            self.leaving.goodbye = None;
+            self.swim.leave(now);
+        }
     }
 
     /// Closes all sessions.
@@ -83,6 +112,7 @@ impl Node {
     }
 
     pub(super) fn check_leaving(&mut self, now: Instant) {
+        self.check_goodbye(now);
         let Some(drain) = &self.leaving.drain else { return };
         if drain.left == 0 || now < drain.look {
             return;

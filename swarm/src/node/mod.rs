@@ -6,6 +6,7 @@
 //! an agreed ring lets the reconciler start and move names. It has no clock, socket or task: the
 //! driver feeds it, and so does the simulated world.
 
+mod answered;
 mod asks;
 mod conflicts;
 mod event;
@@ -29,6 +30,7 @@ pub(crate) use placing::{Gate, MakeStrategy, Owner, Placing};
 pub use wire::Stop;
 pub(crate) use wire::{Outcome, What, Wire};
 
+use answered::Answered;
 use asks::Asks;
 use conflicts::Conflicts;
 use leaving::Leaving;
@@ -85,6 +87,7 @@ pub(crate) struct Node {
     placing: Placing,
     names: Names,
     asks: Asks,
+    answered: Answered,
     conflicts: Conflicts,
     standbys: Standbys,
     reserved: Reserved,
@@ -137,6 +140,7 @@ impl Node {
             placing: parts.placing,
             names: Names::new(parts.policies),
             asks: Asks::default(),
+            answered: Answered::default(),
             conflicts: Conflicts::default(),
             standbys: Standbys::default(),
             reserved: Reserved::default(),

@@ -78,7 +78,7 @@ impl Node {
                 let name = name.clone();
                 self.on_conflict(now, &name);
             }
-            Fresh::Applied { log, position } => self.release_held(log, *position),
+            Fresh::Applied { log, position } => self.release_held(now, log, *position),
             _ => (),
         }
         self.emit(super::Event::Facts(event));
@@ -333,7 +333,8 @@ impl Node {
         // The old process has ended, and nobody may find it any more.
         let exited = claim.pid().map(|pid| Fact::Exited { pid });
         if self.names.is_stopping(&name) {
-            self.released(now, &name, claim.token);
+            // The target may have claimed it with the token that went out with the commit.
+            self.released(now, &name, above);
             self.registry.append_all(now, exited);
             return;
         }
@@ -481,9 +482,9 @@ impl Placement for View<'_> {
     fn owner(&self, name: &Name) -> Should {
         let kind = match self.registry.resolve(name) {
             // Its node died on the way: the target has its state, and goes first (ownership,
-            // consequence 1).
+            // consequence 1). One that is on its way out has refused it, or throws it away.
             Resolution::Orphan { claim: Claim { at: At::Moving { to, .. }, .. }, .. }
-                if to == self.me || self.placing.member(to).is_some() =>
+                if self.placing.member(to).is_some_and(|meta| meta.ready) =>
             {
                 return Should::Node(to.clone());
             }

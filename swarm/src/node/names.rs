@@ -225,6 +225,7 @@ impl Node {
         // Another process: what was said of the last one is forgotten, and by it about moves.
         self.names.stopping.remove(&name);
         self.moves.forget(&name);
+        let request = request.or_else(|| self.request_of(&name));
         let claim = Claim {
             name,
             token,
@@ -240,6 +241,15 @@ impl Node {
         });
         let facts: Vec<_> = std::iter::once(Fact::Named(claim)).chain(joins).collect();
         self.registry.append_all(now, facts)
+    }
+
+    /// The `register` that the name came from: it follows the name from claim to claim, so that
+    /// whoever asks again learns that it was done.
+    fn request_of(&self, name: &Name) -> Option<Request> {
+        match self.registry.resolve(name) {
+            Resolution::Held { claim, .. } | Resolution::Orphan { claim, .. } => claim.request,
+            Resolution::Free | Resolution::Pending { .. } => None,
+        }
     }
 
     fn start_failed(&mut self, now: Instant, start: &Start, reason: String) {
@@ -317,6 +327,7 @@ impl Node {
     ) {
         match self.names.decide(now, name, &spec.kind, reason) {
             Decision::Restart { after } => {
+                let request = self.request_of(name);
                 self.registry.append(
                     now,
                     Fact::Named(Claim {
@@ -324,7 +335,7 @@ impl Node {
                         token,
                         spec: Some(spec.clone()),
                         at: At::Waiting,
-                        request: None,
+                        request,
                         groups: groups.to_vec(),
                     }),
                 );
@@ -341,14 +352,21 @@ impl Node {
 
     /// The name is free, and those who stopped it learn that it is.
     pub(super) fn released(&mut self, now: Instant, name: &Name, token: Token) {
-        let position = self.end_claim(now, name, token);
+        let position = self.end_for_good(now, name, token);
         for key in self.asks.stopping(name) {
             let at = Some((self.me.clone(), position));
             self.answer(now, &key, Outcome::Done, at);
         }
     }
 
-    pub(super) fn end_claim(&mut self, now: Instant, name: &Name, token: Token) -> u64 {
+    /// The name is free: no claim with this token or a lower one brings it back, and none of a dead
+    /// node that is known here.
+    pub(super) fn end_for_good(&mut self, now: Instant, name: &Name, token: Token) -> u64 {
+        let highest = self.registry.highest(name).unwrap_or_default();
+        self.end_claim(now, name, token.max(highest))
+    }
+
+    fn end_claim(&mut self, now: Instant, name: &Name, token: Token) -> u64 {
         self.names.forget_restart(name);
         self.registry.append(now, Fact::Ended { name: name.clone(), token, why: Why::Stopped })
     }
@@ -418,12 +436,16 @@ impl Node {
                 continue;
             }
             start.logged = true;
+            let request = match &start.cause {
+                Cause::Asked(_, request) => Some(*request),
+                _ => None,
+            };
             facts.push(Fact::Named(Claim {
                 name: start.name.clone(),
                 token: start.token,
                 spec: Some(start.spec.clone()),
                 at: At::Starting,
-                request: None,
+                request,
                 groups: start.groups.clone(),
             }));
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use swarm_base::{Instant, Name, NodeId, Pid};
 use swarm_handoff::{AbortReason, Cancelled};
 use swarm_process::Stage;
-use swarm_registry::{At, Bytes, Claim, Fact, Resolution, Spec, Why};
+use swarm_registry::{At, Bytes, Claim, Fact, Resolution, Spec};
 
 impl Node {
     /// A caller of this node asks; `Event::Answer` with the same id answers, within `deadline`.
@@ -27,12 +27,15 @@ impl Node {
 
     /// Another node asks, or passes a question on.
     pub(super) fn on_ask(&mut self, now: Instant, ask: Ask) {
-        let key = (ask.origin.boot, ask.id);
+        let key = ask.key();
         let is_reserved = matches!(ask.what, What::RegisterPid { is_reserved: true, .. });
         match self.asks.get(&key).map(|open| &open.place) {
             // It comes back to who asked it, and nobody waits any more.
             None if ask.origin == self.me => (),
-            None => self.take_ask(now, ask),
+            None => match self.answered.get(&key).cloned() {
+                Some(answer) => self.answers.push((ask.origin, answer)),
+                None => self.take_ask(now, ask),
+            },
             // It was let through where that is decided, and its process runs here.
             Some(Place::Parked(_) | Place::Sent(_)) if is_reserved => {
                 self.asks.set_reserved(&key);
@@ -50,7 +53,10 @@ impl Node {
     fn take_ask(&mut self, now: Instant, ask: Ask) {
         match self.asks.insert(now, ask.clone()) {
             Some(key) => self.consider(now, &key),
-            None => self.send_answer(&ask, Outcome::Timeout(Stage::Queued), None),
+            None => {
+                let outcome = Outcome::Timeout(Stage::Queued);
+                self.answers.push((ask.origin, Answer { id: ask.id, at: None, outcome }));
+            }
         }
     }
 
@@ -256,7 +262,7 @@ impl Node {
                     (_, None) => self.abandon_name(now, name),
                 }
                 self.conflicts.forget(name);
-                let position = self.end_claim(now, name, token);
+                let position = self.end_for_good(now, name, token);
                 let at = Some((self.me.clone(), position));
                 self.answer(now, key, Outcome::Done, at);
             }
@@ -288,9 +294,7 @@ impl Node {
                         self.command(Command::Stop { pid, how });
                     }
                     At::Starting | At::Waiting => {
-                        let token = claim.token;
-                        let ended = Fact::Ended { name: name.clone(), token, why: Why::Stopped };
-                        let position = self.registry.append(now, ended);
+                        let position = self.end_for_good(now, name, claim.token);
                         self.abandon_name(now, name);
                         let at = Some((self.me.clone(), position));
                         self.answer(now, key, Outcome::Done, at);
@@ -382,7 +386,7 @@ impl Node {
         let Some(Open { ask, .. }) = self.asks.get(key).cloned() else { return };
         if ask.origin != self.me {
             self.asks.remove(key);
-            return self.send_answer(&ask, outcome, at);
+            return self.finish(now, ask, outcome, at);
         }
         match at {
             // A log that is not alive here gets no further, and the wait would only time out.
@@ -394,23 +398,27 @@ impl Node {
             }
             _ => {
                 self.asks.remove(key);
-                self.send_answer(&ask, outcome, None);
+                self.finish(now, ask, outcome, None);
             }
         }
-        let _ = now;
     }
 
-    fn send_answer(&mut self, ask: &Ask, outcome: Outcome, at: Option<(NodeId, u64)>) {
-        self.answers.push((ask.origin.clone(), Answer { id: ask.id, at, outcome }));
+    /// The question is no longer here.
+    fn finish(&mut self, now: Instant, ask: Ask, outcome: Outcome, at: Option<(NodeId, u64)>) {
+        let answer = Answer { id: ask.id, at, outcome };
+        if ask.origin != self.me {
+            self.answered.insert(now, &ask, answer.clone());
+        }
+        self.answers.push((ask.origin, answer));
     }
 
     /// Gives out the answers that waited for `log` up to `position`.
-    pub(super) fn release_held(&mut self, log: &NodeId, position: u64) {
+    pub(super) fn release_held(&mut self, now: Instant, log: &NodeId, position: u64) {
         for key in self.asks.held_for(log, position) {
             if let Some(Open { ask, place: Place::Held { outcome, .. }, .. }) =
                 self.asks.remove(&key)
             {
-                self.send_answer(&ask, outcome, None);
+                self.finish(now, ask, outcome, None);
             }
         }
     }
@@ -448,7 +456,7 @@ impl Node {
     /// `node` is dead: it answers no more, and its log will not get further.
     pub(super) fn asks_of_dead(&mut self, now: Instant, node: &NodeId) {
         self.asks_unsent(now, node);
-        self.release_held(node, u64::MAX);
+        self.release_held(now, node, u64::MAX);
     }
 
     pub(super) fn expire_asks(&mut self, now: Instant) {
@@ -463,7 +471,7 @@ impl Node {
                 // It is done; only this node is behind in reading of it.
                 Place::Held { outcome, .. } => outcome,
             };
-            self.send_answer(&open.ask, outcome, None);
+            self.finish(now, open.ask, outcome, None);
         }
     }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 use swarm_base::codec::{self, DecodeError, EncodeError, Limits};
-use swarm_base::{Name, NodeId, Pid, Token};
+use swarm_base::{Boot, Name, NodeId, Pid, Token};
 use swarm_process::Stage;
 use swarm_registry::{Request, Spec};
 
@@ -76,6 +76,11 @@ impl Ask {
     /// The id that makes a repeated `register` the same one.
     pub(crate) const fn request(&self) -> Request {
         Request { boot: self.origin.boot, id: self.id }
+    }
+
+    /// Which question it is, on every node.
+    pub(crate) const fn key(&self) -> (Boot, u64) {
+        (self.origin.boot, self.id)
     }
 
     /// How long the asker still waits.

@@ -198,7 +198,8 @@ impl Truth {
         }
         let status = match (&what, outcome) {
             (Asked::RegisterPid(..), _) => Status::Fixed,
-            (Asked::Register(_), Outcome::Registered(..)) => Status::Taken,
+            // Its process may have ended by itself before the answer came.
+            (Asked::Register(_), Outcome::Registered(..)) if !book.is_blocked => Status::Taken,
             // Another node may have stopped it, and this one not know yet.
             (Asked::Register(_), Outcome::Already(..)) if book.status != Status::Free => {
                 book.status
@@ -317,7 +318,6 @@ impl Check<SimNode> for Witness {
                     book.status = Status::Unknown;
                 }
             }
-            News::Leaving => truth.forgets(addr),
             News::Gone => truth.died(addr),
             _ => (),
         }
