@@ -109,6 +109,8 @@ impl Node {
                 self.registry.append(now, gone);
                 self.tell(Public::ConflictResolved { name: name.clone(), kept: winner_node });
             }
+            // Its move has ended it, and where it comes back, its claim is a new one.
+            (Some(pid), Some(_)) if !self.names.lives(pid) => (),
             (Some(pid), Some(winning)) => {
                 // A conflict beats a move: one that has not been committed is called off.
                 match self.moves.cancel(now, name, AbortReason::Conflict) {

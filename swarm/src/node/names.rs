@@ -276,12 +276,15 @@ impl Node {
             self.answer(now, &key, Outcome::Done, None);
         }
         self.standby_exited(now, pid, reason);
-        // Its move has decided what becomes of its name.
-        if self.is_closing || *reason == ExitReason::Moved {
+        if self.is_closing {
             return;
         }
         let groups: Groups = self.registry.memberships(&self.me, pid).collect();
         let names: Vec<Name> = self.registry.pid_names(pid).cloned().collect();
+        // Its move decides what becomes of its name, and of its groups with it.
+        if *reason == ExitReason::Moved && !names.is_empty() {
+            return;
+        }
         for name in &names {
             self.name_lost_its_process(now, name, pid, reason, &groups);
         }
@@ -368,7 +371,11 @@ impl Node {
 
     fn end_claim(&mut self, now: Instant, name: &Name, token: Token) -> u64 {
         self.names.forget_restart(name);
-        self.registry.append(now, Fact::Ended { name: name.clone(), token, why: Why::Stopped })
+        let ended = Fact::Ended { name: name.clone(), token, why: Why::Stopped };
+        // A process that a move has ended is in its groups until its claim is.
+        let pid = self.registry.own(name).and_then(Claim::pid);
+        let exited = pid.filter(|pid| !self.names.lives(*pid)).map(|pid| Fact::Exited { pid });
+        self.registry.append_all(now, [ended].into_iter().chain(exited))
     }
 
     /// Starts the workers whose backoff is over.

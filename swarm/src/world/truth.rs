@@ -305,7 +305,10 @@ impl Check<SimNode> for Witness {
             News::Asked { id, what } => truth.asked(addr, *id, what),
             News::Answered { id, outcome } => truth.answered(addr, *id, outcome),
             News::Saw { name, state, .. } => truth.saw(addr, name, *state),
-            News::Peer { boot, change: Change::Dead, .. } if lives(hosts, *boot) => {
+            // Also one on its way out: what it stops now holds on its side only.
+            News::Peer { boot, change: Change::Dead, .. }
+                if present(hosts).any(|(_, host)| host.id().boot == *boot) =>
+            {
                 truth.divide(now, format!("{addr} holds {boot} dead, which lives"));
             }
             News::Alone => truth.divide(now, format!("{addr} goes on alone")),

@@ -1,7 +1,7 @@
 //! No state is lost in a move between live ends: a process goes on with the count that it had, and
 //! is not started anew while a live node holds its count.
 
-use crate::world::host::SimNode;
+use crate::world::host::{End, SimNode};
 use crate::world::news::{How, News};
 use crate::world::truth::{Hosts, Shared, Status};
 use std::collections::BTreeMap;
@@ -60,6 +60,10 @@ impl State {
     }
 }
 
+fn is_ending(hosts: &Hosts, addr: SocketAddr) -> bool {
+    hosts.get(&addr).is_some_and(|host| !matches!(host.end(), End::No | End::Draining { .. }))
+}
+
 impl Check<SimNode> for State {
     fn name(&self) -> &'static str {
         "no state is lost in a move"
@@ -70,9 +74,14 @@ impl Check<SimNode> for State {
         now: Instant,
         addr: SocketAddr,
         event: &News,
-        _: &Hosts,
+        hosts: &Hosts,
     ) -> Result<(), Violation> {
         match event {
+            // The time that it had to hand over is over: what comes of this goes with the node.
+            News::Taken { name, .. } if is_ending(hosts, addr) => {
+                self.kept.remove(name);
+                Ok(())
+            }
             News::Taken { name, id, state, .. } => {
                 self.kept.insert(name.clone(), Kept { id: *id, state: *state, by: addr });
                 Ok(())
@@ -92,7 +101,7 @@ impl Check<SimNode> for State {
                 }
                 Ok(())
             }
-            News::Gone => {
+            News::Leaving | News::Gone => {
                 self.lose(addr);
                 Ok(())
             }
