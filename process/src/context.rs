@@ -66,8 +66,11 @@ impl Context {
     }
 
     /// Ends it after the handler that runs, with its cleaning up. In `start`: as soon as it is up.
-    pub const fn stop(&mut self) {
+    /// From now on it takes no more messages.
+    pub fn stop(&mut self) {
         self.standing = Standing::Stopping;
+        // Now: who is answered by this handler and sends again must not wait for one that is over.
+        self.handle.mailbox().refuse();
     }
 
     /// Joins a group, once it is up.

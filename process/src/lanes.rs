@@ -25,6 +25,8 @@ pub(crate) struct Lanes {
     /// Told somebody to pause.
     pressed: bool,
     killed: Option<Box<ExitReason>>,
+    /// It is about to end: no more mails are taken.
+    refusing: bool,
     closed: bool,
 }
 
@@ -91,6 +93,7 @@ impl Lanes {
             line: None,
             pressed: false,
             killed: None,
+            refusing: false,
             closed: false,
         }
     }
@@ -110,7 +113,7 @@ impl Lanes {
     }
 
     pub(crate) fn push(&mut self, mail: Mail) -> (Push, Option<Waker>) {
-        if self.closed {
+        if self.refusing {
             return (Push::Closed(mail), None);
         }
         if self.line.is_some() || !self.has_room(mail.payload.len(), 1) {
@@ -126,7 +129,7 @@ impl Lanes {
         waker: &Waker,
         mail: Mail,
     ) -> (Push, Option<Waker>) {
-        if self.closed {
+        if self.refusing {
             *ticket = None;
             return (Push::Closed(mail), None);
         }
@@ -175,7 +178,7 @@ impl Lanes {
     }
 
     pub(crate) fn force(&mut self, mail: Mail) -> (Push, Option<Waker>) {
-        if self.closed {
+        if self.refusing {
             return (Push::Closed(mail), None);
         }
         let len = mail.payload.len();
@@ -189,7 +192,7 @@ impl Lanes {
 
     /// Takes what was on its way from another node before that node learned to pause.
     pub(crate) fn absorb(&mut self, mail: Mail) -> (Push, Option<Waker>) {
-        if self.closed {
+        if self.refusing {
             return (Push::Closed(mail), None);
         }
         let len = mail.payload.len();
@@ -278,7 +281,15 @@ impl Lanes {
         eases
     }
 
+    /// Takes no more mails; returns the senders that wait for room.
+    pub(crate) fn refuse(&mut self) -> impl Iterator<Item = Waker> + use<> {
+        self.refusing = true;
+        let line = self.line.take().unwrap_or_default();
+        line.senders.into_iter().map(|(_, waker)| waker)
+    }
+
     pub(crate) fn close(&mut self) -> (VecDeque<Mail>, impl Iterator<Item = Waker> + use<>) {
+        let senders = self.refuse();
         self.closed = true;
         self.pressed = false;
         self.bytes = 0;
@@ -286,8 +297,7 @@ impl Lanes {
         self.news = VecDeque::new();
         self.task = None;
         self.asleep = None;
-        let line = self.line.take().unwrap_or_default();
-        (std::mem::take(&mut self.mails), line.senders.into_iter().map(|(_, waker)| waker))
+        (std::mem::take(&mut self.mails), senders)
     }
 
     fn append(&mut self, mail: Mail) -> Option<Waker> {

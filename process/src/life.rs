@@ -48,6 +48,11 @@ pub(crate) async fn run(processes: Processes, handle: Handle, mut body: Body) {
         .await
     };
     let end = end.unwrap_or_else(|message| End::Exited(ExitReason::Panicked { message }));
+    if matches!(end, End::Exited(_)) {
+        // Before the caller of the handler that ends here learns it: its next call by name must
+        // not wait in this mailbox, but for the process that is started next.
+        handle.mailbox().refuse();
+    }
     // Before anybody learns of the end: what the process owned is released by then.
     let end = match (drop_caught(body), end) {
         (Err(message), End::Exited(_)) => End::Exited(ExitReason::Panicked { message }),
@@ -194,6 +199,8 @@ impl<B: Behaviour> Life<B> {
         };
         handled.map_err(|message| {
             let reason = ExitReason::Panicked { message };
+            // First, as in `run`.
+            self.handle.mailbox().refuse();
             if let Some(to) = reply {
                 to.fail(CallFailure::Stopped { reason: reason.clone() });
             }
@@ -287,6 +294,9 @@ impl<B: Behaviour> Life<B> {
 
     /// Lets the process clean up, where it is given time. A standby never ran: it is only dropped.
     async fn finish(self, finish: Finish) -> End {
+        if !matches!(finish, Finish::Take { .. }) {
+            self.handle.mailbox().refuse();
+        }
         let grace = match &finish {
             Finish::Now(_) => None,
             _ if self.phase == Phase::Standby => None,

@@ -160,6 +160,15 @@ impl Mailbox {
         Poll::Ready((next, eased))
     }
 
+    /// Takes no more mails: who sends one learns that the process has ended. What waits stays, and
+    /// signals are taken until it is closed.
+    pub(crate) fn refuse(&self) {
+        let senders = self.lanes().refuse();
+        for waker in senders {
+            waker.wake();
+        }
+    }
+
     /// Takes nothing from now on, and hands out what waits.
     pub(crate) fn close(&self) -> VecDeque<Mail> {
         let mut lanes = self.lanes();

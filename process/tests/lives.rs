@@ -1,10 +1,15 @@
 //! How processes start, answer and end.
 
 mod common;
+use bytes::Bytes;
 use common::*;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use swarm_process::{Ask, CallFailure, Config, ExitReason, Lookup, Mode, Notice, Payload, Stage};
+use swarm_base::Boot;
+use swarm_process::{
+    Ask, CallFailure, Config, ExitReason, Handle, Lookup, Mail, Mode, Notice, Payload, ReplySink,
+    ReplyTo, Stage,
+};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -44,6 +49,47 @@ async fn a_panic_ends_one_process_and_answers_its_callers() {
     assert_eq!(node.exited(&process).await, panicked("boom"));
     assert_eq!(node.ask(&other, Do::Note(2)).await, Ok(1));
     assert_eq!(notes.all(), ["2"]);
+}
+
+/// A caller on another node that sends again as soon as it learns that its call failed.
+struct Again {
+    to: Mutex<Option<Handle>>,
+    taken: Mutex<Vec<bool>>,
+}
+
+impl ReplySink for Again {
+    fn reply(&self, _: Boot, _: u64, _: Result<Bytes, CallFailure>) {
+        let to = self.to.lock().expect("no panic").clone().expect("it is set");
+        self.taken.lock().expect("no panic").push(to.try_send(cast(Do::Note(7))).is_ok());
+    }
+}
+
+#[tokio::test]
+async fn who_learns_of_an_end_cannot_send_to_what_has_ended() {
+    let mut node = Node::new();
+    let notes = Notes::default();
+    let again = Arc::new(Again { to: Mutex::default(), taken: Mutex::default() });
+    let clock = node.clock;
+    let call = |what| {
+        let reply = ReplyTo::remote(Arc::clone(&again) as _, Boot::default(), 1);
+        Mail::call(Payload::local(what), reply, clock.now() + PATIENCE)
+    };
+    let until = Arc::new(Notify::new());
+    for what in [Do::Panic, Do::Stop, Do::Block(Arc::clone(&until))] {
+        let (blocks, mail) = (matches!(what, Do::Block(_)), call(what));
+        let process = node.spawn(Seed::new(&notes));
+        assert_eq!(node.started(&process).await, Ok(()));
+        *again.to.lock().expect("no panic") = Some(process.clone());
+        process.send(mail).await.expect("alive");
+        if blocks {
+            while process.backlog() > 0 {
+                tokio::task::yield_now().await;
+            }
+            process.kill();
+        }
+        node.exited(&process).await;
+    }
+    assert_eq!(*again.taken.lock().expect("no panic"), [false; 3], "panicked, stopped, killed");
 }
 
 #[tokio::test]

@@ -106,7 +106,7 @@ impl<W: Worker> Cx<W> {
     }
 
     /// Ends the worker, with its `die`, when the method that runs returns.
-    pub const fn stop(&mut self) {
+    pub fn stop(&mut self) {
         self.context.stop();
     }
 
