@@ -188,7 +188,9 @@ impl Swarm {
         Ref::new(self, address.into_target())
     }
 
-    /// Calls whoever has the name, and waits for the reply.
+    /// Calls whoever has the name, and waits for the reply. Where its worker is being started again
+    /// or moved, the call waits for that; only a worker that ends with the message in its hands, or
+    /// in its mailbox, fails it with `Stopped`.
     ///
     /// # Errors
     ///

@@ -168,3 +168,20 @@ async fn of_two_that_give_one_name_at_once_one_does() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_right_after_a_crash_waits_for_the_restart() {
+    let cluster = Cluster::of(2).await;
+    let names: Vec<_> = (0..40).map(|at| format!("crashing-{at}")).collect();
+    for name in &names {
+        let setup = Setup { count: 7, ..Setup::default() };
+        cluster.nodes[0].register::<Probe>(name, setup).await.expect("registered");
+    }
+    for name in &names {
+        for node in &cluster.nodes {
+            let crashed = node.call(name, Crash("on purpose".to_owned())).await;
+            assert_eq!(code(crashed), "stopped", "{name}");
+            assert_eq!(node.call(name, Add(1)).await, Ok(8), "{name} from {node:?}");
+        }
+    }
+}

@@ -101,9 +101,16 @@ impl Driver {
                 if *state == State::Pending {
                     return;
                 }
-                self.core.names.apply(event);
                 let routes = &self.core.routes;
-                routes.set_unsettled(name, now.is_none() && *state != State::Free);
+                // Whoever looks in between finds one of the two, so that a name that is being
+                // started again is never taken for nobody's.
+                if now.is_none() && *state != State::Free {
+                    routes.set_unsettled(name);
+                    self.core.names.apply(event);
+                } else {
+                    self.core.names.apply(event);
+                    routes.set_settled(name);
+                }
                 // Wherever it is now, messages no longer follow its last move.
                 routes.moved(name);
                 self.core.changed.notify_waiters();

@@ -35,6 +35,14 @@ pub(super) enum Spot {
     Nowhere,
 }
 
+/// Who has a name just now, as this node sees it.
+enum Holder {
+    Process(Pid),
+    /// It is taken, but has no process.
+    Unsettled,
+    Nobody,
+}
+
 /// A process of another node.
 pub(super) struct There {
     pub pid: Pid,
@@ -283,15 +291,28 @@ impl Core {
     fn locate(&self, whom: Whom<'_>) -> Spot {
         match whom {
             Whom::Pid(pid) => self.locate_pid(pid),
-            Whom::Name(name) => match self.names.whereis(name) {
-                Some(pid) => match self.locate_pid(pid) {
+            Whom::Name(name) => match self.holder(name) {
+                Holder::Process(pid) => match self.locate_pid(pid) {
                     // It has another process by now, and the view is about to say so.
                     Spot::Nowhere => Spot::Unsettled,
                     spot => spot,
                 },
-                None if self.routes.is_unsettled(name) => Spot::Unsettled,
-                None => Spot::Nowhere,
+                Holder::Unsettled => Spot::Unsettled,
+                Holder::Nobody => Spot::Nowhere,
             },
+        }
+    }
+
+    fn holder(&self, name: &[u8]) -> Holder {
+        let look = || match self.names.whereis(name) {
+            Some(pid) => Holder::Process(pid),
+            None if self.routes.is_unsettled(name) => Holder::Unsettled,
+            None => Holder::Nobody,
+        };
+        match look() {
+            // It may have got its process between the two looks: then the next two find it.
+            Holder::Nobody => look(),
+            holder => holder,
         }
     }
 
@@ -326,10 +347,7 @@ impl Core {
     /// Whether a message that found no process at `tried` may find one elsewhere.
     fn may_move(&self, whom: Whom<'_>, tried: Option<Pid>) -> bool {
         match whom {
-            Whom::Name(name) => {
-                tried.is_some()
-                    && (self.names.whereis(name).is_some() || self.routes.is_unsettled(name))
-            }
+            Whom::Name(name) => tried.is_some() && !matches!(self.holder(name), Holder::Nobody),
             Whom::Pid(_) => false,
         }
     }

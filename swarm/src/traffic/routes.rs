@@ -155,13 +155,14 @@ impl Routes {
         self.moving.insert(name, boot);
     }
 
-    /// Whether `name` is taken, but has no process just now.
-    pub(crate) fn set_unsettled(&self, name: &Name, is_unsettled: bool) {
-        if is_unsettled {
-            self.unsettled.insert(name.clone(), ());
-        } else {
-            self.unsettled.remove(name);
-        }
+    /// `name` is taken, but has no process just now.
+    pub(crate) fn set_unsettled(&self, name: &Name) {
+        self.unsettled.insert(name.clone(), ());
+    }
+
+    /// It has one, or is free.
+    pub(crate) fn set_settled(&self, name: &Name) {
+        self.unsettled.remove(name);
     }
 
     pub(crate) fn is_unsettled(&self, name: &[u8]) -> bool {
