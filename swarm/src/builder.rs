@@ -3,7 +3,7 @@
 use crate::config::{Checked, Config};
 use crate::core::Core;
 use crate::driver::{Driver, Errands, Started};
-use crate::node::{Gate, MakeStrategy, Node, NodeMeta, Parts, Placing};
+use crate::node::{MakeStrategy, Node, NodeMeta, Parts, Placing};
 use crate::traffic::Inbound;
 use crate::worker::{KindError, Kinds};
 use crate::{ConfigError, StartError, Swarm, Worker};
@@ -417,7 +417,6 @@ impl Plan {
         );
         swim.join(now, self.seeds.iter().copied());
         let handoff = &self.config.handoff;
-        let gate: Gate = Arc::new(|_| true);
         let policies = self.kinds.policies().map(|(name, policy)| (name.to_owned(), policy));
         Ok(Node::new(
             now,
@@ -433,7 +432,7 @@ impl Plan {
                 agreement: Agreement::new(now, handoff.clone(), me.clone()),
                 moves: Moves::new(now, handoff.clone(), me.clone(), rng.fork()),
                 reconciler: Reconciler::new(now, handoff.clone(), me.clone(), rng.fork()),
-                placing: Placing::new(self.strategy.clone(), gate),
+                placing: Placing::new(self.strategy.clone()),
                 policies: policies.collect(),
                 seeded: !self.seeds.is_empty(),
                 me: me.clone(),

@@ -222,11 +222,12 @@ impl Swarm {
         Cast::new(self, Addressee::Pid(pid), message)
     }
 
-    /// Lets a process join a group, where it stays through moves and restarts. Twice is once.
+    /// Lets a process join a group, where it stays through moves and restarts. Twice is once. By a
+    /// name it is whoever has it: while that is being moved or started again, this waits.
     ///
     /// # Errors
     ///
-    /// `NotFound` where the process does not live.
+    /// `NotFound` where the process does not live, or nobody has the name.
     pub fn join<W: Worker>(&self, group: impl ToName, process: &Ref<W>) -> Membership<'_> {
         self.join_with(group, process, Vec::new())
     }
@@ -263,8 +264,7 @@ impl Swarm {
         Membership {
             swarm: self,
             group: group.to_name(),
-            pid: self.pid_of(target),
-            target: target.to_string().into(),
+            member: target.clone(),
             change,
             timeout: TIMEOUT,
         }

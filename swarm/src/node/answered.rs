@@ -58,7 +58,7 @@ mod tests {
     fn ask(id: u64) -> Ask {
         let origin = NodeId::new(NodeName::new("a").expect("a name"), Boot::default());
         let what = What::Unregister { name: Name::new("x").expect("a name") };
-        Ask { origin, id, left_ms: 1, hops: 1, what }
+        Ask { origin, id, left_ms: 1, hops: 1, is_reserved: false, what }
     }
 
     fn answer(id: u64) -> Answer {

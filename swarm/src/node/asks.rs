@@ -5,6 +5,7 @@
 //! and a request id makes a second look harmless.
 
 use super::wire::{Ask, Outcome, What};
+use crate::reference::Target;
 use std::collections::{BTreeMap, BTreeSet};
 use swarm_base::{Boot, Instant, Name, NodeId};
 use swarm_process::Stage;
@@ -100,12 +101,10 @@ impl Asks {
         self.open.get(key)
     }
 
-    /// From now on the process of this question has been let through to its name.
+    /// From now on this question has been let through to its name.
     pub(super) fn set_reserved(&mut self, key: &AskKey) {
-        if let Some(Open { ask: Ask { what, .. }, .. }) = self.open.get_mut(key)
-            && let What::RegisterPid { is_reserved, .. } = what
-        {
-            *is_reserved = true;
+        if let Some(open) = self.open.get_mut(key) {
+            open.ask.is_reserved = true;
         }
     }
 
@@ -126,15 +125,6 @@ impl Asks {
     /// All questions that are parked here, or that another node has.
     pub(super) fn waiting(&self) -> Vec<AskKey> {
         self.select(|place| matches!(place, Place::Parked(_) | Place::Sent(_)))
-    }
-
-    /// The parked questions about groups.
-    pub(super) fn parked_memberships(&self) -> Vec<AskKey> {
-        let about_groups = |open: &Open| {
-            matches!(open.ask.what, super::What::Join { .. } | super::What::Leave { .. })
-                && matches!(open.place, Place::Parked(_))
-        };
-        self.open.iter().filter(|(_, open)| about_groups(open)).map(|(key, _)| *key).collect()
     }
 
     /// The questions that `node` has.
@@ -177,13 +167,14 @@ impl Asks {
 
 /// The name that a question is about.
 fn name_of(ask: &Ask) -> Option<&Name> {
-    use super::wire::What::*;
     match &ask.what {
-        Register { name, .. }
-        | RegisterPid { name, .. }
-        | Unregister { name }
-        | Stop { name, .. }
-        | Whereis { name } => Some(name),
-        StopPid { .. } | Join { .. } | Leave { .. } => None,
+        What::Register { name, .. }
+        | What::RegisterPid { name, .. }
+        | What::Unregister { name }
+        | What::Stop { name, .. }
+        | What::Whereis { name }
+        | What::Join { member: Target::Name(name), .. }
+        | What::Leave { member: Target::Name(name), .. } => Some(name),
+        What::StopPid { .. } | What::Join { .. } | What::Leave { .. } => None,
     }
 }

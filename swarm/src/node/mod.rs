@@ -26,7 +26,7 @@ pub(crate) use event::{Command, Drained, Event, Freeze, Frozen, Gone, Mode, Poli
 #[cfg(feature = "sim")]
 pub(crate) use gauges::Gauges;
 pub(crate) use meta::NodeMeta;
-pub(crate) use placing::{Gate, MakeStrategy, Owner, Placing};
+pub(crate) use placing::{MakeStrategy, Owner, Placing};
 pub use wire::Stop;
 pub(crate) use wire::{Outcome, What, Wire};
 

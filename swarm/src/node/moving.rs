@@ -13,7 +13,9 @@ use swarm_handoff::{
     Placement, Promoted, Refusal, Role, Should, SourcePhase, Standing, TargetPhase,
 };
 use swarm_process::ExitReason;
-use swarm_registry::{At, Bytes, Claim, Event as Fresh, Fact, Registry, Resolution, Spec, Why};
+use swarm_registry::{
+    At, Bytes, Claim, Event as Fresh, Fact, Registry, Resolution, Spec, State, Why,
+};
 
 impl Node {
     /// Whether this node may act as the owner of names.
@@ -64,10 +66,10 @@ impl Node {
 
     pub(super) fn on_fact(&mut self, now: Instant, event: Fresh) {
         match &event {
-            Fresh::Changed { name, now: pid, token, .. } => {
+            Fresh::Changed { name, now: pid, token, state, .. } => {
                 let (name, pid, token) = (name.clone(), *pid, *token);
                 self.reconciler.mark(name.clone());
-                if pid.is_some() {
+                if *state == State::Held {
                     self.reserved.remove(&name);
                 }
                 self.claim_seen(now, &name, pid, token);
@@ -232,7 +234,6 @@ impl Node {
                 self.reconciler.mark(name.clone());
                 self.plan_at = Some(now);
                 self.reconsider(now, &name);
-                self.reconsider_memberships(now);
                 let to = self.standbys.sent.remove(&id);
                 self.tell(match (outcome, to) {
                     (MoveOutcome::Moved | MoveOutcome::Restarted, Some(to)) => {
@@ -244,14 +245,12 @@ impl Node {
         }
     }
 
-    /// Whether the process is frozen for a move, and what it takes along has been said.
-    pub(super) fn is_offered(&self, pid: Pid) -> bool {
-        self.registry.pid_names(pid).any(|name| {
-            matches!(
-                self.moves.of(name),
-                Some(Role::Source { phase, .. }) if phase != SourcePhase::Freezing
-            )
-        })
+    /// Whether the process of `name` is frozen for a move, and what it takes along has been said.
+    pub(super) fn is_offered(&self, name: &Name) -> bool {
+        matches!(
+            self.moves.of(name),
+            Some(Role::Source { phase, .. }) if phase != SourcePhase::Freezing
+        )
     }
 
     /// The process of `name` that runs here.
@@ -355,8 +354,7 @@ impl Node {
     /// comes of the move comes too late.
     fn claim_of_move(&self, id: MoveId, name: &Name) -> Option<Claim> {
         let claim = self.registry.own(name)?;
-        matches!(claim.at, At::Moving { id: serial, .. } if serial == id.serial)
-            .then(|| claim.clone())
+        target_of(claim, id).is_some().then(|| claim.clone())
     }
 
     /// The source of a standby died before its commit came. What it logged last decides, once the
@@ -367,9 +365,7 @@ impl Node {
         }
         let is_ours = match self.registry.resolve(&name) {
             Resolution::Orphan { node, claim } => {
-                node.boot == id.source
-                    && matches!(&claim.at, At::Moving { to, id: serial, .. }
-                        if *to == self.me && *serial == id.serial)
+                node.boot == id.source && target_of(claim, id) == Some(&self.me)
             }
             _ => false,
         };
@@ -463,6 +459,14 @@ impl Node {
             self.moves.standby_exited(now, id, reason.to_string());
             self.moves.promoted(now, id, Err(reason.to_string()));
         }
+    }
+}
+
+/// Where the move `id` of the claim's node takes its name, if the claim says that it is on it.
+fn target_of(claim: &Claim, id: MoveId) -> Option<&NodeId> {
+    match &claim.at {
+        At::Moving { to, id: serial, .. } if *serial == id.serial => Some(to),
+        _ => None,
     }
 }
 

@@ -41,6 +41,28 @@ pub(super) struct Start {
     logged: bool,
 }
 
+impl Start {
+    /// What the log has to say of it, once.
+    fn log(&mut self) -> Option<Fact> {
+        if self.logged || matches!(self.cause, Cause::Standby(_) | Cause::Restart) {
+            return None;
+        }
+        self.logged = true;
+        let request = match &self.cause {
+            Cause::Asked(_, request) => Some(*request),
+            _ => None,
+        };
+        Some(Fact::Named(Claim {
+            name: self.name.clone(),
+            token: self.token,
+            spec: Some(self.spec.clone()),
+            at: At::Starting,
+            request,
+            groups: self.groups.clone(),
+        }))
+    }
+}
+
 /// What is known of the processes of this node beside their claims.
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -439,25 +461,19 @@ impl Node {
     pub(super) fn log_starts(&mut self, now: Instant) {
         let mut facts = Vec::new();
         for start in self.names.starts.values_mut() {
-            if start.logged || matches!(start.cause, Cause::Standby(_) | Cause::Restart) {
-                continue;
-            }
-            start.logged = true;
-            let request = match &start.cause {
-                Cause::Asked(_, request) => Some(*request),
-                _ => None,
-            };
-            facts.push(Fact::Named(Claim {
-                name: start.name.clone(),
-                token: start.token,
-                spec: Some(start.spec.clone()),
-                at: At::Starting,
-                request,
-                groups: start.groups.clone(),
-            }));
+            facts.extend(start.log());
         }
         if !facts.is_empty() {
             self.registry.append_all(now, facts);
+        }
+    }
+
+    /// Logs that `name` is starting here.
+    pub(super) fn log_start_of(&mut self, now: Instant, name: &Name) {
+        let Some(ticket) = self.names.starting.get(name) else { return };
+        let start = self.names.starts.get_mut(ticket);
+        if let Some(fact) = start.and_then(Start::log) {
+            self.registry.append(now, fact);
         }
     }
 

@@ -11,13 +11,9 @@ use xxhash_rust::xxh3::Xxh3;
 /// Makes the strategy of one kind's ring.
 pub(crate) type MakeStrategy = Arc<dyn Fn() -> Box<dyn Strategy> + Send + Sync>;
 
-/// Decides by its name whether a node may be in a ring at all.
-pub(crate) type Gate = Arc<dyn Fn(&NodeName) -> bool + Send + Sync>;
-
 /// The rings of this node, and the members that they are made of.
 pub(crate) struct Placing {
     make: MakeStrategy,
-    gate: Gate,
     members: BTreeMap<NodeName, (NodeId, NodeMeta)>,
     rings: BTreeMap<String, Box<dyn Strategy>>,
 }
@@ -32,8 +28,8 @@ pub(crate) enum Owner {
 }
 
 impl Placing {
-    pub(crate) fn new(make: MakeStrategy, gate: Gate) -> Self {
-        Self { make, gate, members: BTreeMap::new(), rings: BTreeMap::new() }
+    pub(crate) fn new(make: MakeStrategy) -> Self {
+        Self { make, members: BTreeMap::new(), rings: BTreeMap::new() }
     }
 
     /// Takes in what a live node says of itself. Tells whether a ring changed.
@@ -45,8 +41,8 @@ impl Placing {
             Some((known, old)) if known == node && *old == meta => return false,
             _ => (),
         }
-        let old = before.map(|(_, meta)| self.kinds_of(&node.name, meta)).unwrap_or_default();
-        let new = self.kinds_of(&node.name, &meta);
+        let old = before.map(|(_, meta)| kinds_of(meta)).unwrap_or_default();
+        let new = kinds_of(&meta);
         let reweighed =
             before.is_some_and(|(_, old)| old.weight.to_bits() != meta.weight.to_bits());
         let weight = Weight::new(meta.weight).unwrap_or_default();
@@ -73,7 +69,7 @@ impl Placing {
             _ => return false,
         }
         if let Some((_, meta)) = self.members.remove(&node.name) {
-            for kind in self.kinds_of(&node.name, &meta) {
+            for kind in kinds_of(&meta) {
                 self.leave(&kind, &node.name);
             }
         }
@@ -135,16 +131,16 @@ impl Placing {
         self.members.get(&node.name).filter(|(known, _)| known == node).map(|(_, meta)| meta)
     }
 
-    /// The kinds in whose rings a node is.
-    fn kinds_of(&self, name: &NodeName, meta: &NodeMeta) -> BTreeSet<String> {
-        if meta.ready && (self.gate)(name) { meta.kinds.clone() } else { BTreeSet::new() }
-    }
-
     fn leave(&mut self, kind: &str, node: &NodeName) {
         if let Some(ring) = self.rings.get_mut(kind) {
             contain(|| ring.remove(node));
         }
     }
+}
+
+/// The kinds in whose rings a node is.
+fn kinds_of(meta: &NodeMeta) -> BTreeSet<String> {
+    if meta.ready { meta.kinds.clone() } else { BTreeSet::new() }
 }
 
 /// Runs the user's strategy. A panic of it counts as no answer, and the node goes on.
@@ -173,7 +169,7 @@ mod tests {
     }
 
     fn placing() -> Placing {
-        Placing::new(Arc::new(|| Box::new(Ring::new())), Arc::new(|_| true))
+        Placing::new(Arc::new(|| Box::new(Ring::new())))
     }
 
     #[test]
@@ -211,7 +207,7 @@ mod tests {
                 panic!("broken")
             }
         }
-        let mut placing = Placing::new(Arc::new(|| Box::new(Broken)), Arc::new(|_| true));
+        let mut placing = Placing::new(Arc::new(|| Box::new(Broken)));
         placing.update(&node("a", 1), meta(true));
         let name = Name::new("x").expect("a name");
         assert_eq!(placing.owner("device", &name), Owner::Nobody);

@@ -3,6 +3,7 @@
 use super::asks::{AskKey, Asks, Open, Place};
 use super::wire::{Answer, Ask, Outcome, What, Wire};
 use super::{Command, Node, Owner, Stop};
+use crate::reference::Target;
 use std::time::Duration;
 use swarm_base::{Instant, Name, NodeId, Pid};
 use swarm_handoff::{AbortReason, Cancelled};
@@ -13,7 +14,8 @@ impl Node {
     /// A caller of this node asks; `Event::Answer` with the same id answers, within `deadline`.
     pub(crate) fn ask(&mut self, now: Instant, id: u64, left: Duration, what: What) {
         let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-        self.take_ask(now, Ask { origin: self.me.clone(), id, left_ms, hops: 0, what });
+        let ask = Ask { origin: self.me.clone(), id, left_ms, hops: 0, is_reserved: false, what };
+        self.take_ask(now, ask);
         self.touch(now);
     }
 
@@ -28,7 +30,6 @@ impl Node {
     /// Another node asks, or passes a question on.
     pub(super) fn on_ask(&mut self, now: Instant, ask: Ask) {
         let key = ask.key();
-        let is_reserved = matches!(ask.what, What::RegisterPid { is_reserved: true, .. });
         match self.asks.get(&key).map(|open| &open.place) {
             // It comes back to who asked it, and nobody waits any more.
             None if ask.origin == self.me => (),
@@ -36,8 +37,8 @@ impl Node {
                 Some(answer) => self.answers.push((ask.origin, answer)),
                 None => self.take_ask(now, ask),
             },
-            // It was let through where that is decided, and its process runs here.
-            Some(Place::Parked(_) | Place::Sent(_)) if is_reserved => {
+            // It was let through where that is decided, and is answered here.
+            Some(Place::Parked(_) | Place::Sent(_)) if ask.is_reserved => {
                 self.asks.set_reserved(&key);
                 self.asks.put(&key, Place::Parked(Stage::Resolve));
                 self.consider(now, &key);
@@ -74,24 +75,22 @@ impl Node {
         let Some(Open { ask, .. }) = self.asks.get(key).cloned() else { return };
         match &ask.what {
             What::Register { name, spec } => self.consider_register(now, key, &ask, name, spec),
-            What::RegisterPid { name, pid, is_reserved: false } => {
-                self.consider_gate(now, key, &ask, name, *pid);
-            }
-            What::RegisterPid { name, pid, is_reserved: true } => {
+            What::RegisterPid { name, pid } if ask.is_reserved => {
                 self.consider_pid(now, key, &ask, name, *pid);
             }
+            What::RegisterPid { name, pid } => self.consider_gate(now, key, &ask, name, *pid),
             What::Unregister { name } => self.consider_unregister(now, key, name),
             What::Stop { name, how } => self.consider_stop(now, key, name, *how),
             What::StopPid { pid, how } => self.consider_stop_pid(now, key, *pid, *how),
             What::Whereis { name } => self.consider_whereis(now, key, name),
-            What::Join { pid, group, meta } => {
+            What::Join { member, group, meta } => {
                 let meta = Bytes::new(&meta[..]).unwrap_or_default();
-                let fact = Fact::Joined { group: group.clone(), pid: *pid, meta };
-                self.consider_membership(now, key, *pid, fact);
+                let joined = |pid| Fact::Joined { group: group.clone(), pid, meta };
+                self.consider_membership(now, key, member, joined);
             }
-            What::Leave { pid, group } => {
-                let fact = Fact::Left { group: group.clone(), pid: *pid };
-                self.consider_membership(now, key, *pid, fact);
+            What::Leave { member, group } => {
+                let left = |pid| Fact::Left { group: group.clone(), pid };
+                self.consider_membership(now, key, member, left);
             }
         }
     }
@@ -127,11 +126,40 @@ impl Node {
             }
             Resolution::Pending { .. } => self.asks.put(key, Place::Parked(Stage::Resolve)),
             Resolution::Free => match self.owner_of(&spec.kind, name) {
-                Owner::Node(owner) if owner == self.me => {
-                    self.register_here(now, key, name, spec);
-                }
-                owner => self.pass_on(now, key, owner),
+                Owner::Node(owner) => self.register_at(now, key, ask, name, spec, owner),
+                Owner::Nobody => self.pass_on(now, key, Owner::Nobody),
             },
+        }
+    }
+
+    /// Registers a worker at `owner`. Where its name belongs to different nodes by different
+    /// kinds, one of these lets one of several through.
+    fn register_at(
+        &mut self,
+        now: Instant,
+        key: &AskKey,
+        ask: &Ask,
+        name: &Name,
+        spec: &Spec,
+        owner: NodeId,
+    ) {
+        let gate = if ask.is_reserved { owner.clone() } else { self.gate_of(name) };
+        if gate != owner {
+            if gate != self.me {
+                return self.pass_on(now, key, Owner::Node(gate));
+            }
+            if !self.may_let_through(key, name) {
+                return;
+            }
+            self.let_through(now, key, name);
+        }
+        if owner != self.me {
+            return self.pass_on(now, key, Owner::Node(owner));
+        }
+        self.register_here(now, key, name, spec);
+        if ask.is_reserved {
+            // Who let it through sees that it starts, for as long as that takes.
+            self.log_start_of(now, name);
         }
     }
 
@@ -183,21 +211,35 @@ impl Node {
         if gate != self.me {
             return self.pass_on(now, key, Owner::Node(gate));
         }
-        if matches!(self.registry.resolve(name), Resolution::Free) && !self.names.is_starting(name)
-        {
-            if !self.may_own() {
-                return self.asks.put(key, Place::Parked(Stage::Resolve));
-            }
-            if self.reserved.is_for_other(name, key) {
-                return self.asks.put(key, Place::Parked(Stage::Running));
+        if matches!(self.registry.resolve(name), Resolution::Free) {
+            if !self.may_let_through(key, name) {
+                return;
             }
             if pid.boot != self.me.boot {
-                self.reserve(now, name, *key);
-                self.asks.set_reserved(key);
+                self.let_through(now, key, name);
                 return self.pass_to_boot(now, key, pid);
             }
         }
         self.consider_pid(now, key, ask, name, pid);
+    }
+
+    /// Whether this node may let a question through to `name`, which is free; parks it otherwise.
+    fn may_let_through(&mut self, key: &AskKey, name: &Name) -> bool {
+        let stage = if self.names.is_starting(name) || self.reserved.is_for_other(name, key) {
+            Stage::Running
+        } else if !self.may_own() {
+            Stage::Resolve
+        } else {
+            return true;
+        };
+        self.asks.put(key, Place::Parked(stage));
+        false
+    }
+
+    /// Lets a question through to `name`, and no other until what comes of it is seen here.
+    fn let_through(&mut self, now: Instant, key: &AskKey, name: &Name) {
+        self.reserve(now, name, *key);
+        self.asks.set_reserved(key);
     }
 
     fn consider_pid(&mut self, now: Instant, key: &AskKey, ask: &Ask, name: &Name, pid: Pid) {
@@ -335,18 +377,36 @@ impl Node {
         }
     }
 
-    fn consider_membership(&mut self, now: Instant, key: &AskKey, pid: Pid, fact: Fact) {
-        if pid.boot != self.me.boot {
-            return self.pass_to_boot(now, key, pid);
-        }
-        if !self.names.lives(pid) {
-            return self.answer(now, key, Outcome::NotFound, None);
-        }
-        // Its groups are on their way with it: what is changed now would stay behind.
-        if self.is_offered(pid) {
-            return self.asks.put(key, Place::Parked(Stage::Running));
-        }
-        let position = self.registry.append(now, fact);
+    fn consider_membership(
+        &mut self,
+        now: Instant,
+        key: &AskKey,
+        member: &Target,
+        fact: impl FnOnce(Pid) -> Fact,
+    ) {
+        let pid = match member {
+            Target::Pid(pid) if pid.boot != self.me.boot => {
+                return self.pass_to_boot(now, key, *pid);
+            }
+            Target::Pid(pid) if self.names.lives(*pid) => *pid,
+            Target::Pid(_) => return self.answer(now, key, Outcome::NotFound, None),
+            Target::Name(name) => match self.registry.resolve(name) {
+                Resolution::Held { node, .. } if *node != self.me => {
+                    let node = node.clone();
+                    return self.pass_on(now, key, Owner::Node(node));
+                }
+                Resolution::Held { claim, .. } => match claim.at {
+                    At::Running(pid) if self.names.lives(pid) && !self.is_offered(name) => pid,
+                    // Its groups are on their way with it: what is changed now would stay behind.
+                    _ => return self.asks.put(key, Place::Parked(Stage::Running)),
+                },
+                Resolution::Free if !self.names.is_starting(name) => {
+                    return self.ask_owners(now, key, name, Outcome::NotFound);
+                }
+                _ => return self.asks.put(key, Place::Parked(Stage::Resolve)),
+            },
+        };
+        let position = self.registry.append(now, fact(pid));
         let at = Some((self.me.clone(), position));
         self.answer(now, key, Outcome::Done, at);
     }
@@ -426,13 +486,6 @@ impl Node {
     /// Looks again at the parked questions about `name`.
     pub(super) fn reconsider(&mut self, now: Instant, name: &Name) {
         for key in self.asks.parked_on(name) {
-            self.consider(now, &key);
-        }
-    }
-
-    /// Looks again at the parked questions about groups: the process may have stopped moving.
-    pub(super) fn reconsider_memberships(&mut self, now: Instant) {
-        for key in self.asks.parked_memberships() {
             self.consider(now, &key);
         }
     }

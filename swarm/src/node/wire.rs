@@ -1,5 +1,6 @@
 //! What nodes say to each other on the control stream of a session.
 
+use crate::reference::Target;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +65,9 @@ pub(crate) struct Ask {
     /// How many nodes it has passed.
     #[serde(rename = "p", default)]
     pub hops: u8,
+    /// Whether the node that decides between several that want a name has let this one through.
+    #[serde(rename = "r", default)]
+    pub is_reserved: bool,
     /// What is asked.
     #[serde(rename = "w")]
     pub what: What,
@@ -111,9 +115,6 @@ pub(crate) enum What {
         /// The process.
         #[serde(rename = "p")]
         pid: Pid,
-        /// Whether the node that decides between several has let this one through.
-        #[serde(rename = "r", default)]
-        is_reserved: bool,
     },
     /// Take the name from the process that has it.
     #[serde(rename = "u")]
@@ -149,12 +150,12 @@ pub(crate) enum What {
         #[serde(rename = "n")]
         name: Name,
     },
-    /// Let a process of the receiver join a group.
+    /// Let a process join a group: whoever has the name, or one of the receiver.
     #[serde(rename = "j")]
     Join {
         /// The process.
         #[serde(rename = "p")]
-        pid: Pid,
+        member: Target,
         /// The group.
         #[serde(rename = "g")]
         group: Name,
@@ -162,12 +163,12 @@ pub(crate) enum What {
         #[serde(rename = "m", with = "serde_bytes")]
         meta: Vec<u8>,
     },
-    /// Let a process of the receiver leave a group.
+    /// Let a process leave a group: whoever has the name, or one of the receiver.
     #[serde(rename = "l")]
     Leave {
         /// The process.
         #[serde(rename = "p")]
-        pid: Pid,
+        member: Target,
         /// The group.
         #[serde(rename = "g")]
         group: Name,

@@ -2,10 +2,11 @@
 
 use super::Pending;
 use crate::node::{Outcome, What};
+use crate::reference::Target;
 use crate::{GroupError, Stage, Swarm};
 use std::sync::Arc;
 use std::time::Duration;
-use swarm_base::{Name, NameError, Pid};
+use swarm_base::{Name, NameError};
 use swarm_registry::Bytes;
 
 /// Lets a process join or leave a group; made by [`Swarm::join`] and its relatives.
@@ -14,9 +15,7 @@ use swarm_registry::Bytes;
 pub struct Membership<'a> {
     pub(crate) swarm: &'a Swarm,
     pub(crate) group: Result<Name, NameError>,
-    /// The process, and how to name it in an error.
-    pub(crate) pid: Option<Pid>,
-    pub(crate) target: Arc<str>,
+    pub(crate) member: Target,
     pub(crate) change: Change,
     pub(crate) timeout: Duration,
 }
@@ -41,21 +40,23 @@ impl<'a> IntoFuture for Membership<'a> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let Self { swarm, group, pid, target, change, timeout } = self;
-            let group = group?;
+            let Self { swarm, group, member, change, timeout } = self;
+            let (group, target) = (group?, Arc::<str>::from(member.to_string()));
             if let Change::Join { meta } = &change
                 && meta.len() > Bytes::LEN_MAX
             {
                 let (len, max) = (meta.len(), Bytes::LEN_MAX);
                 return Err(GroupError::MetaTooLong { target, group, len, max });
             }
-            let Some(pid) = pid else { return Err(GroupError::NotFound { target }) };
-            if swarm.core().has_ended(pid) && !swarm.core().has_stopped() {
+            if let Target::Pid(pid) = member
+                && swarm.core().has_ended(pid)
+                && !swarm.core().has_stopped()
+            {
                 return Err(GroupError::NotFound { target });
             }
             let what = match change {
-                Change::Join { meta } => What::Join { pid, group: group.clone(), meta },
-                Change::Leave => What::Leave { pid, group: group.clone() },
+                Change::Join { meta } => What::Join { member, group: group.clone(), meta },
+                Change::Leave => What::Leave { member, group: group.clone() },
             };
             match swarm.core().ask(what, timeout).await.map_err(|_| GroupError::NodeStopped)? {
                 Outcome::Done => Ok(()),

@@ -35,7 +35,7 @@ impl<'a> IntoFuture for RegisterPid<'a> {
             if swarm.core().has_ended(pid) && !swarm.core().has_stopped() {
                 return Err(RegisterError::NoProcess { name, pid });
             }
-            let what = What::RegisterPid { name: name.clone(), pid, is_reserved: false };
+            let what = What::RegisterPid { name: name.clone(), pid };
             match swarm.core().ask(what, timeout).await.map_err(|_| RegisterError::NodeStopped)? {
                 Outcome::Registered(..) => Ok(()),
                 Outcome::Already(pid, _) => Err(RegisterError::AlreadyRegistered { name, pid }),

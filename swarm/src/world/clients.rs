@@ -5,9 +5,10 @@ use super::make::{EVERYWHERE, SOMEWHERE};
 use super::news::Asked;
 use super::truth::{Shared, Status};
 use crate::node::{Stop, What};
+use crate::reference::Target;
 use std::net::SocketAddr;
 use std::time::Duration;
-use swarm_base::{Name, Pid, Rng};
+use swarm_base::{Name, Rng};
 use swarm_process::ExitReason;
 use swarm_registry::{Bytes, Spec};
 use swarm_sim::World;
@@ -118,7 +119,7 @@ impl Clients {
         self.fixed += 1;
         let name = Name::new(format!("p{}", self.fixed)).expect("a short name");
         let pid = world.with(at, SimNode::spawn_at);
-        let what = What::RegisterPid { name: name.clone(), pid, is_reserved: false };
+        let what = What::RegisterPid { name: name.clone(), pid };
         let asked = Asked::RegisterPid(name, pid);
         world.with(caller, |host, now| host.ask(now, what, asked, left));
     }
@@ -130,15 +131,14 @@ impl Clients {
         if self.truth.borrow().status(&name) != Status::Taken {
             return;
         }
-        let pid: Option<Pid> = world.host(at).names().whereis(name.as_bytes());
-        let Some(pid) = pid else { return };
+        let member = Target::Name(name.clone());
         let (what, asked) = if joins {
             let meta = Vec::new();
-            let what = What::Join { pid, group: group.clone(), meta };
-            (what, Asked::Join(name, pid, group))
+            let what = What::Join { member, group: group.clone(), meta };
+            (what, Asked::Join(name, group))
         } else {
-            let what = What::Leave { pid, group: group.clone() };
-            (what, Asked::Leave(name, pid, group))
+            let what = What::Leave { member, group: group.clone() };
+            (what, Asked::Leave(name, group))
         };
         world.with(at, |host, now| host.ask(now, what, asked, left));
     }

@@ -87,7 +87,7 @@ impl Make {
             agreement: Agreement::new(now, handoff.clone(), me.clone()),
             moves: Moves::new(now, handoff.clone(), me.clone(), rng.fork()),
             reconciler: Reconciler::new(now, handoff, me.clone(), rng.fork()),
-            placing: Placing::new(Arc::new(|| Box::new(Ring::new())), Arc::new(|_| true)),
+            placing: Placing::new(Arc::new(|| Box::new(Ring::new()))),
             policies: policies.into(),
             seeded: !seeds.is_empty(),
             me,

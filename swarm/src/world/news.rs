@@ -68,8 +68,8 @@ pub(crate) enum Asked {
     Stop(Name),
     Whereis(Name),
     /// The name of the process, the process, the group.
-    Join(Name, Pid, Name),
-    Leave(Name, Pid, Name),
+    Join(Name, Name),
+    Leave(Name, Name),
 }
 
 impl Asked {
@@ -87,7 +87,7 @@ impl Asked {
     /// The name and the group of a membership that the answer changes.
     pub(crate) const fn membership(&self) -> Option<(&Name, &Name)> {
         match self {
-            Self::Join(name, _, group) | Self::Leave(name, _, group) => Some((name, group)),
+            Self::Join(name, group) | Self::Leave(name, group) => Some((name, group)),
             _ => None,
         }
     }

@@ -165,7 +165,7 @@ impl Truth {
                 _ => (),
             }
         }
-        if let Asked::Join(name, _, group) | Asked::Leave(name, _, group) = what {
+        if let Asked::Join(name, group) | Asked::Leave(name, group) = what {
             // Until it is answered, either may be so.
             let key = (name.clone(), group.clone());
             if self.asks.values().any(|ask| ask.what.membership() == Some((name, group))) {
@@ -179,10 +179,9 @@ impl Truth {
 
     fn answered(&mut self, addr: SocketAddr, id: u64, outcome: &Outcome) {
         let Some(Ask { what, in_split }) = self.asks.remove(&(addr, id)) else { return };
-        if let Asked::Join(name, pid, group) | Asked::Leave(name, pid, group) = &what {
+        if let Asked::Join(name, group) | Asked::Leave(name, group) = &what {
             let key = (name.clone(), group.clone());
-            let is_its = self.instances(name).any(|(running, _)| running == pid);
-            if *outcome != Outcome::Done || in_split || self.split.is_some() || !is_its {
+            if *outcome != Outcome::Done || in_split || self.split.is_some() {
                 self.vague.insert(key);
             } else if !self.vague.contains(&key) {
                 let joined = matches!(what, Asked::Join(..));
