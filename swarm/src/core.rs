@@ -7,7 +7,7 @@ use crate::event::{EVENTS_MAX, Event};
 use crate::hub::Hub;
 use crate::member::Member;
 use crate::node::{Outcome, What};
-use crate::traffic::{Routes, Sink, Watches};
+use crate::traffic::{Gone, Routes, Sink, Watches};
 use crate::worker::{self, Kinds, System, Worker};
 use crate::{SpawnError, Stop, Swarm, UnregisterError};
 use std::collections::BTreeMap;
@@ -33,6 +33,7 @@ pub(crate) struct Core {
     pub groups: swarm_groups::View,
     pub routes: Routes,
     pub watches: Watches,
+    pub gone: Gone,
     pub sink: Arc<Sink>,
     pub events: Hub<Event>,
     /// Names, groups or routes changed: whoever did not find one looks again.
@@ -81,6 +82,7 @@ impl Core {
             groups: swarm_groups::View::new(),
             routes: Routes::default(),
             watches: Watches::default(),
+            gone: Gone::default(),
             sink: Arc::new(Sink(weak.clone())),
             events: Hub::new(EVENTS_MAX),
             changed: Notify::new(),
@@ -218,15 +220,19 @@ impl Core {
         Arc::new(Node(Arc::clone(self)))
     }
 
-    /// The process of the name of these bytes. One of this node's own is not given out any more
-    /// once its end could have been seen here.
+    /// The process of the name of these bytes. It is not given out any more once its end could
+    /// have been seen here.
     pub(crate) fn whereis(&self, name: &[u8]) -> Option<Pid> {
         self.names.whereis(name).filter(|pid| !self.has_ended(*pid))
     }
 
-    /// Whether a process of this node has ended. The node may yet have to hear of it.
+    /// Whether a process is known here to have ended. The node may yet have to hear of it.
     pub(crate) fn has_ended(&self, pid: Pid) -> bool {
-        pid.boot == self.me.boot && matches!(self.processes.find(pid), Lookup::Nowhere)
+        if pid.boot == self.me.boot {
+            matches!(self.processes.find(pid), Lookup::Nowhere)
+        } else {
+            self.gone.contains(pid)
+        }
     }
 
     /// Waits until `name` is not `pid`'s any more, or until `deadline`.

@@ -166,7 +166,7 @@ impl Swarm {
     /// All names and their processes, in no order.
     #[must_use]
     pub fn registered(&self) -> Registered {
-        Registered::new(self.core.names.clone())
+        Registered::new(&self.core)
     }
 
     /// A typed handle to a name. Asks nobody: whether the name is a `W` shows when it is called.
@@ -280,20 +280,27 @@ impl Swarm {
     /// The members of a group, of all nodes, as this node sees it.
     #[must_use]
     pub fn members(&self, group: impl ToName) -> Vec<Pid> {
-        self.core.groups.members(group.name_bytes())
+        self.living(self.core.groups.members(group.name_bytes()))
     }
 
     /// The same, with what each says of itself there.
     #[must_use]
     pub fn members_with_meta(&self, group: impl ToName) -> Vec<(Pid, Vec<u8>)> {
         let members = self.core.groups.members_with_meta(group.name_bytes());
-        members.into_iter().map(|(pid, meta)| (pid, meta.to_vec())).collect()
+        let members = members.into_iter().filter(|(pid, _)| !self.core.has_ended(*pid));
+        members.map(|(pid, meta)| (pid, meta.to_vec())).collect()
     }
 
     /// The members of a group that run on this node.
     #[must_use]
     pub fn local_members(&self, group: impl ToName) -> Vec<Pid> {
-        self.core.groups.local_members(group.name_bytes(), self.core.me.boot)
+        self.living(self.core.groups.local_members(group.name_bytes(), self.core.me.boot))
+    }
+
+    /// Without those whose end could have been seen here.
+    fn living(&self, mut pids: Vec<Pid>) -> Vec<Pid> {
+        pids.retain(|pid| !self.core.has_ended(*pid));
+        pids
     }
 
     /// All groups, and how many members each has. A group without members does not exist.

@@ -1,7 +1,9 @@
 //! Listing names.
 
+use crate::core::Core;
+use std::sync::Arc;
 use swarm_base::{Name, Pid};
-use swarm_registry::{Names, View};
+use swarm_registry::Names;
 
 /// All names and their processes, in no order; made by
 /// [`Swarm::registered`](crate::Swarm::registered).
@@ -10,20 +12,20 @@ use swarm_registry::{Names, View};
 /// once or not at all.
 #[derive(Debug)]
 pub struct Registered {
-    view: View,
+    core: Arc<Core>,
     names: Names,
     is_whole: bool,
 }
 
 impl Registered {
-    pub(crate) fn new(view: View) -> Self {
-        Self { names: view.names(), view, is_whole: true }
+    pub(crate) fn new(core: &Arc<Core>) -> Self {
+        Self { core: Arc::clone(core), names: core.names.names(), is_whole: true }
     }
 
     /// Only names that begin with `prefix`.
     #[must_use]
     pub fn prefix(self, prefix: &str) -> Self {
-        Self { names: self.view.prefix(prefix), view: self.view, is_whole: false }
+        Self { names: self.core.names.prefix(prefix), is_whole: false, ..self }
     }
 }
 
@@ -32,11 +34,13 @@ impl Iterator for Registered {
 
     fn next(&mut self) -> Option<(Name, Pid)> {
         self.is_whole = false;
-        self.names.next().map(|(name, found)| (name, found.pid))
+        let core = &self.core;
+        let (name, found) = self.names.find(|(_, found)| !core.has_ended(found.pid))?;
+        Some((name, found.pid))
     }
 
     /// How many names there are: at once where nothing was read and no prefix was set.
     fn count(self) -> usize {
-        if self.is_whole { self.view.count() } else { self.names.count() }
+        if self.is_whole { self.core.names.count() } else { self.fold(0, |count, _| count + 1) }
     }
 }

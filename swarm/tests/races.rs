@@ -56,6 +56,29 @@ async fn joins_and_leaves_follow_names_that_are_being_moved() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_was_told_of_an_end_does_not_find_the_process_any_more() {
+    let cluster = Cluster::of(2).await;
+    let [a, b] = [&cluster.nodes[0], &cluster.nodes[1]];
+    let name = cluster.worker_on(b, "ending", Setup::default()).await.name().to_string();
+    for round in 0..50 {
+        let worker = a.worker::<Probe>(&name);
+        worker.join("ending").await.expect("it joins");
+        let pid = worker.pid().expect("it runs");
+        let down = a.monitor(pid);
+        worker.cast(Quit()).await.expect("sent");
+        assert_eq!(quickly(CONVERGED, down).await.pid, pid);
+        let registered = a.register::<Probe>(&name, Setup::default()).into_future();
+        assert_eq!(a.whereis(&name), None, "round {round}");
+        assert_eq!(listed(a, &name), [], "round {round}");
+        assert_eq!(a.members("ending"), [], "round {round}");
+        assert_eq!(a.members_with_meta("ending"), [], "round {round}");
+        let registered = registered.await.unwrap_or_else(|error| panic!("round {round}: {error}"));
+        let next = registered.pid().expect("it runs");
+        assert_eq!(next.boot, b.node().boot, "round {round}: it is the one that is asked about");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_kinds_that_different_nodes_serve_one_gets_a_name() {
     let secret = ClusterSecret::generate();
     let builder = |name| Swarm::builder(name).secret(secret.clone());

@@ -1,5 +1,6 @@
 //! Names of processes that run already.
 
+use super::register::ask_until_settled;
 use super::{Pending, TIMEOUT};
 use crate::node::{Outcome, Stop, What};
 use crate::{RegisterError, Stage, Swarm, UnregisterError, WhereisError};
@@ -36,7 +37,7 @@ impl<'a> IntoFuture for RegisterPid<'a> {
                 return Err(RegisterError::NoProcess { name, pid });
             }
             let what = What::RegisterPid { name: name.clone(), pid };
-            match swarm.core().ask(what, timeout).await.map_err(|_| RegisterError::NodeStopped)? {
+            match ask_until_settled(swarm.core(), &name, what, timeout).await? {
                 Outcome::Registered(..) => Ok(()),
                 Outcome::Already(pid, _) => Err(RegisterError::AlreadyRegistered { name, pid }),
                 Outcome::NotFound => Err(RegisterError::NoProcess { name, pid }),
@@ -186,7 +187,7 @@ impl<'a> IntoFuture for WhereisAtOwner<'a> {
             let what = What::Whereis { name: name.clone() };
             let outcome = self.swarm.core().ask(what, after).await;
             match outcome.map_err(|_| WhereisError::NodeStopped)? {
-                Outcome::At(pid) => Ok(pid),
+                Outcome::At(pid) => Ok(pid.filter(|pid| !self.swarm.core().has_ended(*pid))),
                 Outcome::Timeout(stage) => Err(WhereisError::Timeout { name, stage, after }),
                 _ => Err(WhereisError::Timeout { name, stage: Stage::Running, after }),
             }

@@ -72,9 +72,11 @@ impl<'a, W: Worker> IntoFuture for WhereisOrRegister<'a, W> {
             let Register { swarm, name, args, timeout } = self.0;
             let name = name?;
             let spec = spec::<W>(&name, args)?;
-            let held = match swarm.core().names.find(name.as_bytes()) {
+            let core = swarm.core();
+            let found = core.names.find(name.as_bytes());
+            let held = match found.filter(|found| !core.has_ended(found.pid)) {
                 Some(found) => Made::Already(found.pid, found.kind.map(|kind| kind.to_string())),
-                None => register::<W>(swarm.core(), &name, spec, timeout).await?,
+                None => register::<W>(core, &name, spec, timeout).await?,
             };
             match held {
                 Made::Already(pid, kind) if kind.as_deref() != Some(W::KIND) => {
@@ -129,7 +131,7 @@ async fn register<W: Worker>(
 
 /// Asks, and asks again where the name is held by a process whose end could have been seen here:
 /// its name is about to be free, or to have another process.
-async fn ask_until_settled(
+pub(super) async fn ask_until_settled(
     core: &Core,
     name: &Name,
     what: What,

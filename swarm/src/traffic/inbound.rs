@@ -160,7 +160,7 @@ impl Inbox for Inbound {
             Frame::Link { pid, to } => core.watches.link(&core, pid, to),
             Frame::Down { watch, reason } => {
                 let reason = codec::decode(&reason, SMALL).unwrap_or(ExitReason::NodeDown);
-                core.watches.ended(&core, watch, reason);
+                core.watches.told(&core, watch, reason);
             }
             Frame::Pause(pid) => core.routes.pause(pid),
             Frame::Resume(pid) => core.routes.resume(pid),

@@ -2,6 +2,7 @@
 //! mailbox or into the queue of a connection.
 
 mod frame;
+mod gone;
 mod inbound;
 mod letter;
 mod many;
@@ -11,6 +12,7 @@ mod seldom;
 mod watches;
 
 pub(crate) use frame::{Call, Frame, Mail, encode_mail};
+pub(crate) use gone::Gone;
 pub(crate) use inbound::{Inbound, Sink, decode_handed_over, encode_handed_over};
 pub(crate) use outbound::Whom;
 pub(crate) use routes::{Route, Routes};

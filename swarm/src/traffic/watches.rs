@@ -125,6 +125,19 @@ impl Watches {
         }
     }
 
+    /// The node of a watched process tells that it has ended.
+    pub(super) fn told(&self, core: &Core, watch: u64, reason: ExitReason) {
+        let pid = self.books().watching.get(&watch).map(|(pid, _)| *pid);
+        // One that has moved is found by its old pid until the new one is known.
+        if let Some(pid) = pid
+            && !matches!(reason, ExitReason::Moved | ExitReason::NodeDown)
+        {
+            // Before the watcher learns it: it may look the name up at once.
+            core.gone.insert(core.clock.now(), pid);
+        }
+        self.ended(core, watch, reason);
+    }
+
     /// A watched process has ended.
     pub(crate) fn ended(&self, core: &Core, watch: u64, reason: ExitReason) {
         let Some((pid, watcher)) = self.books().watching.remove(&watch) else { return };
