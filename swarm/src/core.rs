@@ -253,6 +253,14 @@ impl Core {
         Arc::clone(&locked(&self.members))
     }
 
+    /// The node of a process, if it is a member.
+    pub(crate) fn node_of(&self, pid: Pid) -> Option<NodeId> {
+        if pid.boot == self.me.boot {
+            return Some(self.me.clone());
+        }
+        self.members().iter().find(|member| member.id.boot == pid.boot).map(|m| m.id.clone())
+    }
+
     pub(crate) fn set_members(&self, members: Arc<[Member]>) {
         *locked(&self.members) = members;
     }

@@ -547,7 +547,10 @@ async fn an_error_says_what_was_tried_where_it_waited_and_for_how_long() {
         let took = begun.elapsed();
         assert!((ms(195)..ms(1200)).contains(&took), "{took:?}");
         let text = error.to_string();
-        assert!(text.starts_with(&format!("no reply to nap from {name} within 200ms: ")), "{text}");
+        assert!(
+            text.starts_with(&format!("no reply to nap from {name} on n1 within 200ms: ")),
+            "{text}"
+        );
         // It may have been handled: whoever tries again may do it twice.
         assert_eq!((error.code(), error.is_retryable()), ("timeout", false));
         let general = swarm::Error::from(error.clone());
@@ -555,7 +558,14 @@ async fn an_error_says_what_was_tried_where_it_waited_and_for_how_long() {
         assert_eq!(general.to_string(), text, "the same sentence");
         match error {
             // From another node it is not known how far it got there.
-            CallError::Timeout { stage: Stage::Running | Stage::Queued, after, .. } => {
+            CallError::Timeout {
+                stage: Stage::Running | Stage::Queued,
+                target,
+                node,
+                after,
+                ..
+            } => {
+                assert_eq!((&*target, node.as_ref()), (&*name, Some(b.node())));
                 assert_eq!(after, Duration::from_millis(200));
             }
             other => panic!("{other}"),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::time::Duration;
-use swarm_base::{Name, NameError};
+use swarm_base::{Name, NameError, NodeId};
 use swarm_process::{ExitReason, Stage};
 
 /// Why a call got no reply.
@@ -55,10 +55,12 @@ pub enum CallError {
         reason: String,
     },
     /// The time was over. From `Queued` on, the message may have been handled, or may yet be.
-    #[error("no reply to {message} from {target} within {after:?}: {stage}")]
+    #[error("no reply to {message} from {target}{on} within {after:?}: {stage}", on = on(.node))]
     Timeout {
         /// The name or pid.
         target: Arc<str>,
+        /// The node where it was last seen; `None` while it has no process.
+        node: Option<NodeId>,
         /// The message.
         message: &'static str,
         /// Where it waited.
@@ -85,6 +87,14 @@ impl CallError {
         }
     }
 
+    /// Says on which node the process is that did not answer in time.
+    pub(crate) fn with_node(mut self, at: impl FnOnce() -> Option<NodeId>) -> Self {
+        if let Self::Timeout { node, .. } = &mut self {
+            *node = at();
+        }
+        self
+    }
+
     /// A name for the error that does not change between releases.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -99,6 +109,10 @@ impl CallError {
             Self::NodeStopped => "node-stopped",
         }
     }
+}
+
+fn on(node: &Option<NodeId>) -> String {
+    node.as_ref().map(|node| format!(" on {node}")).unwrap_or_default()
 }
 
 /// Why a message was not sent. It was not handled, and will not be.

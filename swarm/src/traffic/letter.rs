@@ -110,7 +110,9 @@ pub(super) fn call_error<M: Message>(
         CallFailure::NodeDown => {
             CallError::Stopped { target, message, reason: ExitReason::NodeDown }
         }
-        CallFailure::Timeout { stage } => CallError::Timeout { target, message, stage, after },
+        CallFailure::Timeout { stage } => {
+            CallError::Timeout { target, node: None, message, stage, after }
+        }
         other => CallError::Codec { target, message, reason: other.to_string() },
     }
 }

@@ -112,7 +112,8 @@ impl Core {
         let mut outcomes = Vec::with_capacity(waiting.len());
         for (pid, mut call, _) in waiting {
             let outcome = (&mut call).await;
-            outcomes.push((pid, outcome_of::<M>(Whom::Pid(pid), outcome, timeout)));
+            let outcome = outcome_of::<M>(Whom::Pid(pid), outcome, timeout);
+            outcomes.push((pid, outcome.map_err(|error| error.with_node(|| self.node_of(pid)))));
         }
         outcomes
     }

@@ -29,7 +29,7 @@ pub(super) enum Spot {
     Here(Handle),
     There(There),
     /// Its node lives, but no connection to it is up.
-    Unconnected,
+    Unconnected(Pid),
     /// It is known to exist, but just changes its place.
     Unsettled,
     Nowhere,
@@ -71,7 +71,10 @@ impl Core {
         timeout: Duration,
     ) -> Result<M::Reply, CallError> {
         let deadline = self.clock.now() + timeout;
-        let failed = |failure| call_error::<M>(whom, failure, timeout);
+        let mut seen = None;
+        let failed = |failure, seen: Option<Pid>| {
+            call_error::<M>(whom, failure, timeout).with_node(|| self.node_of(seen?))
+        };
         let mut letter = Letter::new(message);
         loop {
             let mut call = self.processes.call::<M::Reply>(deadline);
@@ -89,18 +92,22 @@ impl Core {
                 }
                 Spot::There(there) => {
                     tried = Some(there.pid);
-                    let body = letter.for_there().map_err(failed)?;
+                    let body = letter.for_there().map_err(|failure| failed(failure, tried))?;
                     self.call_there::<M>(&mut call, whom, &there, &body).await
                 }
-                Spot::Unconnected => Try::Again(Stage::Connect),
+                Spot::Unconnected(pid) => {
+                    seen = Some(pid);
+                    Try::Again(Stage::Connect)
+                }
                 Spot::Unsettled => Try::Again(Stage::Resolve),
                 Spot::Nowhere => Try::Done(Err(CallFailure::NoProcess)),
             };
+            seen = tried.or(seen);
             let stage = match outcome {
                 Try::Done(Ok(Answer::Typed(reply))) => return Ok(reply),
                 Try::Done(Ok(Answer::Wire(bytes))) => {
                     return codec::decode::<M::Reply>(&bytes, MESSAGE).map_err(|error| {
-                        failed(CallFailure::Undecodable { reason: error.to_string() })
+                        failed(CallFailure::Undecodable { reason: error.to_string() }, seen)
                     });
                 }
                 Try::Done(Err(CallFailure::NoProcess)) | Try::Again(_) if self.has_stopped() => {
@@ -112,11 +119,11 @@ impl Core {
                 {
                     Stage::Resolve
                 }
-                Try::Done(Err(failure)) => return Err(failed(failure)),
+                Try::Done(Err(failure)) => return Err(failed(failure, seen)),
                 Try::Again(stage) => stage,
             };
             if self.clock.now() >= deadline {
-                return Err(failed(CallFailure::Timeout { stage }));
+                return Err(failed(CallFailure::Timeout { stage }, seen));
             }
             let changed = self.changed.notified();
             let _ = tokio::time::timeout(LOOK_AGAIN, changed).await;
@@ -259,7 +266,7 @@ impl Core {
                     })),
                 }
             }
-            Spot::Unconnected | Spot::Unsettled => Err(Stuck::Moving),
+            Spot::Unconnected(_) | Spot::Unsettled => Err(Stuck::Moving),
             Spot::Nowhere => Err(Stuck::Failed(CallFailure::NoProcess)),
         }
     }
@@ -321,7 +328,7 @@ impl Core {
             return match self.routes.to(pid.boot) {
                 Some(route) => Spot::There(There { pid, route, name: None }),
                 None if self.members().iter().any(|member| member.id.boot == pid.boot) => {
-                    Spot::Unconnected
+                    Spot::Unconnected(pid)
                 }
                 None => Spot::Nowhere,
             };
@@ -340,7 +347,7 @@ impl Core {
         let Some(pid) = claimed.or_else(moving) else { return Spot::Unsettled };
         match self.routes.to(pid.boot) {
             Some(route) => Spot::There(There { pid, route, name: Some(name.clone()) }),
-            None => Spot::Unconnected,
+            None => Spot::Unconnected(pid),
         }
     }
 

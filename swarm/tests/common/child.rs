@@ -35,6 +35,13 @@ impl Child {
         child
     }
 
+    /// Freezes it: its sockets take what comes, and nothing is answered.
+    pub(crate) fn freeze(&self) {
+        let pid = self.0.id().to_string();
+        let status = Command::new("kill").args(["-STOP", &pid]).status().expect("there is `kill`");
+        assert!(status.success(), "process {pid} is frozen");
+    }
+
     /// Ends it at once, as `kill -9` does.
     pub(crate) fn kill(&mut self) {
         self.0.kill().expect("it is killed");
