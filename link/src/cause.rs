@@ -78,27 +78,3 @@ pub enum Cause {
         reason: String,
     },
 }
-
-impl Cause {
-    /// Whether an operator has to change something before a session can be made.
-    #[must_use]
-    pub const fn is_configuration(&self) -> bool {
-        matches!(
-            self,
-            Self::WrongSecret
-                | Self::Expired
-                | Self::WrongCertificate
-                | Self::WrongCluster { .. }
-                | Self::WrongName { .. }
-                | Self::OwnName
-                | Self::Version { .. }
-                | Self::OtherProtocol
-                | Self::There(
-                    Reason::WrongCluster
-                        | Reason::WrongName
-                        | Reason::WrongCertificate
-                        | Reason::Version
-                )
-        )
-    }
-}

@@ -44,16 +44,6 @@ pub enum SendError {
     Closed(Mail),
 }
 
-impl SendError {
-    /// The mail.
-    #[must_use]
-    pub fn into_mail(self) -> Mail {
-        match self {
-            Self::Full(mail) | Self::Closed(mail) => mail,
-        }
-    }
-}
-
 impl Mailbox {
     pub(crate) fn new(limits: Limits) -> Self {
         Self(Mutex::new(Lanes::new(limits)))

@@ -178,12 +178,6 @@ impl Endpoint {
         Some(link.connection.get()?.stats().udp_rx.datagrams)
     }
 
-    /// The present estimate of the round trip to the other node.
-    #[must_use]
-    pub fn round_trip(&self, session: Session) -> Option<Duration> {
-        Some(self.link(session)?.connection.get()?.rtt())
-    }
-
     /// Closes everything, having flushed what is queued, and stops. Takes four seconds at most; no
     /// notices are told from its beginning on.
     ///
