@@ -34,8 +34,7 @@ impl Frames {
             if whole > 0 {
                 return Ok(Batch(self.buffer.split_to(whole).freeze()));
             }
-            // What a frame declares is at most `len_max`, and memory follows what has arrived.
-            self.buffer.reserve(READ_LEN);
+            make_room(&mut self.buffer);
             match self.stream.read_buf(&mut self.buffer).await {
                 Ok(0) if self.buffer.is_empty() => return Err(Stop::Finished),
                 Ok(0) => return Err(Stop::Breach),
@@ -74,6 +73,13 @@ fn whole(buffer: &[u8], len_max: usize) -> Option<usize> {
     Some(end)
 }
 
+/// What a frame declares is at most `len_max`, and memory follows what has arrived.
+fn make_room(buffer: &mut BytesMut) {
+    if buffer.capacity() - buffer.len() < READ_LEN_MIN {
+        buffer.reserve(READ_LEN);
+    }
+}
+
 fn declared(bytes: &[u8]) -> Option<usize> {
     let prefix = bytes.first_chunk::<PREFIX>()?;
     usize::try_from(u32::from_be_bytes(*prefix)).ok()
@@ -81,6 +87,9 @@ fn declared(bytes: &[u8]) -> Option<usize> {
 
 /// How much is read at once: at a gigabyte per second, what arrives in 64 µs.
 const READ_LEN: usize = 64 * 1024;
+/// Where less room than this is left, there is a new buffer. Frames that are in use keep the old
+/// one: were it filled up for each read, each small frame would cost 64 KiB.
+const READ_LEN_MIN: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -104,6 +113,26 @@ mod tests {
     fn a_long_frame_is_refused_by_its_length_alone() {
         assert_eq!(whole(&frames(&[11])[..4], 10), None);
         assert_eq!(whole(&[frames(&[3]), vec![0xff; 4]].concat(), 10), None);
+    }
+
+    #[test]
+    fn small_frames_in_use_share_a_buffer() {
+        let mut buffer = BytesMut::new();
+        make_room(&mut buffer);
+        let room = buffer.capacity();
+        buffer.extend_from_slice(&frames(&[100]));
+        let in_use = buffer.split().freeze();
+        make_room(&mut buffer);
+        assert_eq!(buffer.capacity(), room - in_use.len());
+    }
+
+    #[test]
+    fn room_is_made_before_it_runs_out() {
+        let mut buffer = BytesMut::new();
+        make_room(&mut buffer);
+        buffer.resize(buffer.capacity() - READ_LEN_MIN + 1, 0);
+        make_room(&mut buffer);
+        assert!(buffer.capacity() - buffer.len() >= READ_LEN);
     }
 
     #[test]
