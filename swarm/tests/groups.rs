@@ -7,7 +7,7 @@ mod common;
 use common::*;
 use std::collections::BTreeMap;
 use std::time::Instant;
-use swarm::{CallError, CastError, ExitReason, Pick, Pid, Ref, Stage, Stop, Swarm};
+use swarm::{CallError, CastError, Event, ExitReason, Pick, Pid, Ref, Stage, Stop, Swarm};
 
 /// So many workers on each node, all of them in `group` everywhere.
 async fn members(cluster: &Cluster, group: &str, each: usize) -> Vec<(Swarm, Ref<Probe>)> {
@@ -49,6 +49,38 @@ async fn who_joins_is_a_member_on_every_node_once() {
     cluster.until_members("g", CONVERGED, &[]).await;
     worker.leave("never").await.expect("not being in it is no error");
     until("no group is left", CONVERGED, || cluster.nodes[2].groups().is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_events_tell_of_a_member_once_however_often_it_joins() {
+    let cluster = Cluster::of(2).await;
+    let mut events: Vec<_> = cluster.nodes.iter().map(Swarm::events).collect();
+    let worker = cluster.nodes[0].spawn::<Probe>(Setup::default()).await.expect("spawned");
+    let pid = pid_of(&worker);
+    for node in &cluster.nodes {
+        for meta in ["", "", "it says something else of itself"] {
+            node.join_with("told", &worker, meta).await.expect("joined");
+        }
+    }
+    for _ in 0..2 {
+        worker.leave("told").await.expect("left");
+    }
+    worker.join("the last").await.expect("joined");
+    for events in &mut events {
+        let mut told = Vec::new();
+        loop {
+            match quickly(CONVERGED, events.next()).await.expect("the node runs") {
+                Event::GroupJoined { group, pid: who } if group.as_str() == Some("the last") => {
+                    assert_eq!(who, pid);
+                    break;
+                }
+                Event::GroupJoined { pid: who, .. } if who == pid => told.push("joined"),
+                Event::GroupLeft { pid: who, .. } if who == pid => told.push("left"),
+                _ => (),
+            }
+        }
+        assert_eq!(told, ["joined", "left"]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

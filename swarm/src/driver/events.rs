@@ -4,6 +4,7 @@ use super::{Draining, Driver, End, Started};
 use crate::node::{Event, Gone};
 use crate::traffic::Route;
 use swarm_base::{NodeId, Session};
+use swarm_groups::Change;
 use swarm_link::{Cause, Reason};
 use swarm_registry::{Event as Fresh, State};
 
@@ -116,14 +117,17 @@ impl Driver {
                 self.core.changed.notify_waiters();
             }
             Fresh::Joined { group, pid, .. } => {
-                self.core.groups.apply(event);
-                let joined = crate::Event::GroupJoined { group: group.clone(), pid: *pid };
-                self.core.events.publish(&joined);
+                // A worker that joins again, or says something else of itself, is in it already.
+                if self.core.groups.apply(event) == Change::Joined {
+                    let joined = crate::Event::GroupJoined { group: group.clone(), pid: *pid };
+                    self.core.events.publish(&joined);
+                }
             }
             Fresh::Left { group, pid, .. } => {
-                self.core.groups.apply(event);
-                let left = crate::Event::GroupLeft { group: group.clone(), pid: *pid };
-                self.core.events.publish(&left);
+                if self.core.groups.apply(event) == Change::Left {
+                    let left = crate::Event::GroupLeft { group: group.clone(), pid: *pid };
+                    self.core.events.publish(&left);
+                }
             }
             Fresh::RolledBack { peer, position } => {
                 tracing::error!(%peer, position, "a peer holds more of this node's log than it wrote");
