@@ -8,7 +8,8 @@
 //! cargo run --example device -- b --seed 127.0.0.1:PORT --secret FILE
 //! ```
 //!
-//! The first prints the second's command line. Ctrl-C leaves: the devices move to the other node.
+//! The first prints the second's command line. Ctrl-C or a SIGTERM leaves: the devices move to the
+//! other node.
 
 use clap::Parser;
 use serde::{Deserialize, Serialize};
@@ -159,9 +160,26 @@ async fn main() -> Result<()> {
         println!("{reply}");
     }
 
-    tokio::signal::ctrl_c().await.expect("signals can be waited for");
+    asked_to_leave().await;
     println!("{} leaves", options.name);
     swarm.leave().await
+}
+
+/// Waits for a Ctrl-C, or for the signal with which a service manager ends a program.
+#[cfg(unix)]
+async fn asked_to_leave() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).expect("signals can be waited for");
+    tokio::select! {
+        _ = terminate.recv() => (),
+        waited = tokio::signal::ctrl_c() => waited.expect("signals can be waited for"),
+    }
+}
+
+/// Waits for a Ctrl-C.
+#[cfg(not(unix))]
+async fn asked_to_leave() {
+    tokio::signal::ctrl_c().await.expect("signals can be waited for");
 }
 
 /// The secret of the cluster: from the file that was named, else a new one in a new file.
