@@ -2,7 +2,10 @@
 
 #![allow(clippy::disallowed_methods, reason = "these tests run in real time, on real sockets")]
 
+use futures_core::Stream;
 use serde::{Deserialize, Serialize};
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::time::Duration;
 use swarm::{BoxError, ClusterSecret, Cx, Handle, Message, Swarm, Worker};
 
@@ -59,4 +62,22 @@ async fn a_drained_node_drains_again_at_once_and_leaves() {
         assert_eq!(on, "a");
     }
     a.shutdown().await.expect("it stops");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_progress_of_a_drain_is_a_stream() {
+    let node = Swarm::builder("alone").worker::<Device>().start().await.expect("it starts");
+    let mut drained = node.drain().progress().await.expect("it runs");
+    let mut steps = Vec::new();
+    let read = async {
+        while let Some(step) = poll_fn(|cx| Pin::new(&mut drained).poll_next(cx)).await {
+            steps.push(step.expect("there is nothing to move"));
+        }
+        // Whoever asks again after the end is told that it was the end.
+        assert!(drained.next().await.is_none());
+    };
+    tokio::time::timeout(PATIENCE, read).await.expect("it ends");
+    let last = steps.last().expect("at least the end is told");
+    assert_eq!((last.left, last.total), (0, 0));
+    node.shutdown().await.expect("it stops");
 }

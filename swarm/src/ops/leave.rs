@@ -5,6 +5,11 @@ use crate::driver::{Draining, Input};
 use crate::ending::{self, Way};
 use crate::node::Drained;
 use crate::{DrainError, Swarm};
+use futures_core::Stream;
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -39,7 +44,7 @@ impl<'a> Drain<'a> {
         let (progress, receiver) = watch::channel(Draining::default());
         let input = Input::Drain { left: self.timeout, progress };
         self.swarm.core().tell(input).await.map_err(|_| DrainError::NodeStopped)?;
-        Ok(DrainProgress { receiver, after: self.timeout, is_done: false })
+        Ok(DrainProgress { change: Some(change(receiver)), after: self.timeout })
     }
 }
 
@@ -58,12 +63,24 @@ impl<'a> IntoFuture for Drain<'a> {
     }
 }
 
-/// How far a drain is. Dropping it does not stop the drain.
-#[derive(Debug)]
+/// How far a drain is: a [`Stream`] of its steps. Dropping it does not stop the drain.
 pub struct DrainProgress {
-    receiver: watch::Receiver<Draining>,
+    /// The wait for the next step; none after the last.
+    change: Option<Change>,
     after: Duration,
-    is_done: bool,
+}
+
+type Change = Pin<Box<dyn Future<Output = (Option<Draining>, watch::Receiver<Draining>)> + Send>>;
+
+/// Waits for how far the drain is next; `None` where nobody will say any more.
+fn change(mut receiver: watch::Receiver<Draining>) -> Change {
+    Box::pin(async move {
+        let now = match receiver.changed().await {
+            Ok(()) => Some(*receiver.borrow_and_update()),
+            Err(_) => None,
+        };
+        (now, receiver)
+    })
 }
 
 /// A step of a drain.
@@ -83,21 +100,40 @@ impl DrainProgress {
     ///
     /// Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Result<DrainStep, DrainError>> {
-        if self.is_done {
-            return None;
+        poll_fn(|cx| self.poll(cx)).await
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<DrainStep, DrainError>>> {
+        let Some(waits) = &mut self.change else { return Poll::Ready(None) };
+        let (now, receiver) = ready!(waits.as_mut().poll(cx));
+        self.change = None;
+        let Some(Draining { left, total, end }) = now else {
+            return Poll::Ready(Some(Err(DrainError::NodeStopped)));
+        };
+        if end.is_none() {
+            self.change = Some(change(receiver));
         }
-        if self.receiver.changed().await.is_err() {
-            self.is_done = true;
-            return Some(Err(DrainError::NodeStopped));
-        }
-        let Draining { left, total, end } = *self.receiver.borrow_and_update();
-        self.is_done = end.is_some();
-        Some(match end {
+        Poll::Ready(Some(match end {
             None | Some(Drained::Empty) => Ok(DrainStep { left, total }),
             Some(Drained::Nowhere) => Err(DrainError::Nowhere { left, total }),
             Some(Drained::Cancelled) => Err(DrainError::Cancelled { left, total }),
             Some(Drained::Overdue) => Err(DrainError::Timeout { left, total, after: self.after }),
-        })
+        }))
+    }
+}
+
+impl Stream for DrainProgress {
+    type Item = Result<DrainStep, DrainError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for DrainProgress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_done = self.change.is_none();
+        f.debug_struct("DrainProgress").field("is_done", &is_done).finish_non_exhaustive()
     }
 }
 
