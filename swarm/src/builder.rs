@@ -95,6 +95,9 @@ const SEED_WAIT: Duration = Duration::from_secs(3);
 /// The queues between the driver and those who feed it.
 const QUEUE: usize = 4_096;
 
+/// As long as the name of a node: both stand in its certificate.
+const CLUSTER_LEN_MAX: usize = 255;
+
 /// How often a start takes a higher boot before it gives up.
 const BOOTS_MAX: usize = 3;
 
@@ -152,7 +155,8 @@ impl Builder {
         self
     }
 
-    /// The name of the cluster, `swarm` by default. Nodes of another one are refused.
+    /// The name of the cluster, 1 to 255 bytes, `swarm` by default. Nodes of another one are
+    /// refused.
     pub fn cluster(mut self, name: impl Into<String>) -> Self {
         self.cluster = name.into();
         self
@@ -224,6 +228,10 @@ impl Builder {
         let name = NodeName::new(&self.name)?;
         if let Some(error) = self.kind_error {
             return Err(ConfigError::new("worker", error.to_string(), "served without").into());
+        }
+        if !(1..=CLUSTER_LEN_MAX).contains(&self.cluster.len()) {
+            let (len, want) = (self.cluster.len(), format!("1 to {CLUSTER_LEN_MAX} bytes long"));
+            return Err(ConfigError::new("cluster", format!("{len} bytes long"), want).into());
         }
         let weight = Weight::new(self.weight).map_err(ConfigError::from)?;
         if self.secret.is_none() && !self.seeds.is_empty() {

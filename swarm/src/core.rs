@@ -46,6 +46,8 @@ pub(crate) struct Core {
     pub malformed: AtomicU64,
     /// Messages without a caller that found no process.
     pub lost: AtomicU64,
+    /// Messages without a caller that their worker does not list or could not read.
+    pub unhandled: AtomicU64,
     /// Control frames to other nodes that were too long to go out.
     pub unsent: AtomicU64,
     /// The last handle is gone.
@@ -91,6 +93,7 @@ impl Core {
             spawning: Mutex::default(),
             malformed: AtomicU64::new(0),
             lost: AtomicU64::new(0),
+            unhandled: AtomicU64::new(0),
             unsent: AtomicU64::new(0),
             abandoned: Notify::new(),
             ending: Ending::default(),
@@ -276,6 +279,10 @@ impl System for Node {
 
     fn swarm(&self) -> Swarm {
         Swarm::weak(Arc::clone(&self.0))
+    }
+
+    fn count_unhandled(&self) {
+        self.0.unhandled.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -127,11 +127,12 @@ impl Swarm {
         Spawn { swarm: self, args, timeout: TIMEOUT, worker: PhantomData }
     }
 
-    /// Takes a name away from its process, which lives on and keeps its other names.
+    /// Takes a name away from its process, which lives on and keeps its other names. A name that
+    /// nobody has is no error.
     ///
     /// # Errors
     ///
-    /// `NotFound` where nobody has it.
+    /// `Timeout` where the node that holds it does not answer.
     pub fn unregister(&self, name: impl ToName) -> Unregister<'_> {
         Unregister { swarm: self, name: name.to_name(), timeout: TIMEOUT }
     }

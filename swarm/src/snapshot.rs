@@ -37,6 +37,8 @@ pub struct Snapshot {
     pub unsent_frames: u64,
     /// Messages without a caller that found no process.
     pub lost_messages: u64,
+    /// Messages without a caller that their worker does not list, or could not read.
+    pub unhandled_messages: u64,
     /// Its own log's position.
     pub position: u64,
     /// How far it has read each other node's log.
@@ -61,6 +63,7 @@ pub(crate) fn of(node: &Node, core: &Core) -> Snapshot {
         malformed_frames: node.malformed() + core.malformed.load(Ordering::Relaxed),
         unsent_frames: core.unsent.load(Ordering::Relaxed),
         lost_messages: core.lost.load(Ordering::Relaxed),
+        unhandled_messages: core.unhandled.load(Ordering::Relaxed),
         position: registry.position(node.id()),
         logs: logs.map(|member| (member.id.clone(), registry.position(&member.id))).collect(),
         members: members.to_vec(),

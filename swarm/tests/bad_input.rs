@@ -34,6 +34,10 @@ async fn refused(node: &Swarm) -> u64 {
     node.snapshot().await.expect("it runs").refused_packets
 }
 
+async fn unhandled(node: &Swarm) -> u64 {
+    node.snapshot().await.expect("it runs").unhandled_messages
+}
+
 /// A node that is not of the cluster runs alone, and its packets are counted and ignored.
 async fn check_stranger(tag: &str, secret: Option<ClusterSecret>, cluster_name: &str) {
     let cluster = Cluster::of(2).await;
@@ -314,9 +318,11 @@ async fn a_message_that_the_worker_does_not_list_is_not_handled() {
                 }
                 other => panic!("{other:?}"),
             }
+            let before = unhandled(home).await;
             node.send(pid, Unlisted()).await.expect("it was sent, and ignored");
             node.cast(&name, Unlisted()).await.expect("it was sent, and ignored");
             assert_eq!(node.call(&name, Add(0)).await, Ok(0), "the worker lives");
+            assert_eq!(unhandled(home).await - before, 2, "what nobody is told of is counted");
         }
         assert_eq!(worker.pid(), Some(pid));
         worker.stop(Stop::Kill).await.expect("stopped");
@@ -517,7 +523,12 @@ async fn a_setting_that_is_wrong_is_named_and_nothing_starts() {
     };
     let new = || Swarm::builder("a");
     let seed = SocketAddr::from(([127, 0, 0, 1], 9));
-    check(new().weight(-1.0), "weight is -1, it must be number from 0.0625 to 64").await;
+    check(new().weight(-1.0), "weight is -1, it must be a number from 0.0625 to 64").await;
+    for cluster in [String::new(), "x".repeat(256)] {
+        let want =
+            format!("cluster is {} bytes long, it must be 1 to 255 bytes long", cluster.len());
+        check(new().cluster(cluster), &want).await;
+    }
     let want = "secret is not set, it must be that of the seeds' cluster";
     check(new().seeds([seed]), want).await;
     let want = "advertise is not set, it must be the address under which others reach this node";

@@ -191,7 +191,11 @@ async fn a_name_that_is_taken_away_is_gone_everywhere_and_its_process_lives() {
         node.call("alias", Add(1)).await.expect("it lives");
         node.send(pid, Add(1)).await.expect("it lives");
     }
-    let error = by.unregister("plain").await.expect_err("nobody has it");
+    for node in &cluster.nodes {
+        node.unregister("plain").await.expect("nobody has it, as was asked for");
+        node.unregister("never was").await.expect("nobody has it");
+    }
+    let error = by.stop("plain", Stop::Kill).await.expect_err("there is nobody to stop");
     assert!(matches!(error, UnregisterError::NotFound { .. }), "{error}");
     assert_eq!(error.to_string(), "no process has the name plain");
     let again = by.register::<Probe>("plain", Setup::default()).await.expect("it is free");

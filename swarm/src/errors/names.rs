@@ -161,7 +161,7 @@ impl SpawnError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnregisterError {
-    /// Nobody has the name.
+    /// Nobody has the name whose process was to be stopped.
     #[error("no process has the name {name}")]
     NotFound {
         /// The name.

@@ -87,7 +87,7 @@ pub struct ConfigError {
 
 impl From<swarm_ring::ConfigError> for ConfigError {
     fn from(error: swarm_ring::ConfigError) -> Self {
-        Self::new(error.setting, error.value, error.expected)
+        Self::new(error.setting, error.value, format!("a {}", error.expected))
     }
 }
 

@@ -75,7 +75,11 @@ impl<'a> IntoFuture for Unregister<'a> {
         Box::pin(async move {
             let name = self.name?;
             let what = What::Unregister { name: name.clone() };
-            done(self.swarm, name, what, self.timeout).await
+            match done(self.swarm, name, what, self.timeout).await {
+                // It is as the caller wants it, who may have asked before and lost the answer.
+                Err(UnregisterError::NotFound { .. }) => Ok(()),
+                done => done,
+            }
         })
     }
 }

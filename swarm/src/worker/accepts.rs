@@ -76,7 +76,7 @@ macro_rules! list {
                         // Another type, perhaps of the same name: it says the same on the wire.
                         match parcel.encode() {
                             Ok(body) => Box::new(Wire { message: parcel.name().into(), body }),
-                            Err(e) => return fail(reply, undecodable(e)),
+                            Err(e) => return fail(reply, undecodable(e), cx),
                         }
                     }
                     Payload::Wire(wire) => wire,
@@ -84,10 +84,10 @@ macro_rules! list {
                 $(if *wire.message == *$M::NAME {
                     return match codec::decode::<$M>(&wire.body, limits::MESSAGE) {
                         Ok(value) => answer(worker, Box::new(Typed(value)), reply, cx).await,
-                        Err(e) => fail(reply, undecodable(e)),
+                        Err(e) => fail(reply, undecodable(e), cx),
                     };
                 })+
-                fail(reply, CallFailure::NotHandled { message: wire.message.into() });
+                fail(reply, CallFailure::NotHandled { message: wire.message.into() }, cx);
             }
         }
 
@@ -134,9 +134,11 @@ async fn answer<W: Handle<M>, M: Message>(
     }
 }
 
-fn fail(reply: &mut Option<ReplyTo>, failure: CallFailure) {
-    if let Some(reply) = reply.take() {
-        reply.fail(failure);
+/// Tells the caller, or counts the message where there is none.
+fn fail<W: Worker>(reply: &mut Option<ReplyTo>, failure: CallFailure, cx: &Cx<W>) {
+    match reply.take() {
+        Some(reply) => reply.fail(failure),
+        None => cx.count_unhandled(),
     }
 }
 

@@ -110,6 +110,10 @@ impl<W: Worker> Cx<W> {
         self.context.stop();
     }
 
+    pub(super) fn count_unhandled(&self) {
+        self.system.count_unhandled();
+    }
+
     pub(super) const fn context(&mut self) -> &mut Context {
         &mut self.context
     }

@@ -11,4 +11,8 @@ pub(crate) trait System: Send + Sync + 'static {
     /// A handle that does not keep the node running. On a node that has stopped, its operations
     /// say so.
     fn swarm(&self) -> Swarm;
+
+    /// Counts a message that its worker does not list or cannot read, and that no caller waits
+    /// for.
+    fn count_unhandled(&self);
 }

@@ -136,6 +136,8 @@ impl System for Here {
     fn swarm(&self) -> Swarm {
         panic!("no worker here asks for the swarm")
     }
+
+    fn count_unhandled(&self) {}
 }
 
 struct Node {
