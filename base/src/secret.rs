@@ -29,8 +29,7 @@ impl ClusterSecret {
     /// # Errors
     ///
     /// [`SecretError::Length`] for other than 32 bytes, [`SecretError::Weak`] where all are equal.
-    pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, SecretError> {
-        let bytes = bytes.as_ref();
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, SecretError> {
         let bytes: [u8; 32] =
             bytes.try_into().map_err(|_| SecretError::Length { len: bytes.len() })?;
         if bytes.iter().all(|byte| *byte == bytes[0]) {
@@ -144,6 +143,6 @@ mod tests {
     #[test]
     fn a_bad_secret_is_refused() {
         assert_eq!(ClusterSecret::from_bytes(b"monster"), Err(SecretError::Length { len: 7 }));
-        assert_eq!(ClusterSecret::from_bytes([7; 32]), Err(SecretError::Weak));
+        assert_eq!(ClusterSecret::from_bytes(&[7; 32]), Err(SecretError::Weak));
     }
 }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use swarm_base::{Name, NodeId, NodeName, Pid};
+use swarm_base::{Boot, Name, NodeId, NodeName, Pid};
 
 /// Something that happened, as this node saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,18 @@ pub enum Event {
     NodeLeft {
         /// The node.
         node: NodeId,
+    },
+    /// A live node of the cluster has this node's name: this node stops. Only where no seed had
+    /// answered by the end of its start, which otherwise fails with this.
+    NameTaken {
+        /// Where its holder gossips.
+        holder: SocketAddr,
+    },
+    /// The cluster remembers a later life of this node, whose clock was set back: this node stops,
+    /// and can be started again. Only where no seed had answered by the end of its start.
+    BootBehind {
+        /// The latest that is remembered.
+        remembered: Boot,
     },
     /// A peer was refused, or refused this node.
     LinkRefused {

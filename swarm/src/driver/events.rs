@@ -63,11 +63,13 @@ impl Driver {
                 if let Some(started) = self.started.take() {
                     let _ = started.send(Started::NameTaken(holder));
                 }
+                self.core.events.publish(&crate::Event::NameTaken { holder });
                 self.end = Some(End::Flush);
             }
             Event::BootBehind { remembered } => {
                 if let Some(started) = self.started.take() {
                     let _ = started.send(Started::BootBehind(remembered));
+                    self.core.events.publish(&crate::Event::BootBehind { remembered });
                     self.end = Some(End::Flush);
                 }
             }

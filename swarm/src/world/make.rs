@@ -61,7 +61,7 @@ impl Make {
         }
         let meta = NodeMeta { link: addr, kinds, weight: 1.0, roles: BTreeSet::new(), ready: true };
         let metadata = Metadata::new(meta.encode()).expect("two kinds fit");
-        let secret = ClusterSecret::from_bytes(std::array::from_fn::<u8, 32, _>(|n| n as u8))
+        let secret = ClusterSecret::from_bytes(&std::array::from_fn::<u8, 32, _>(|n| n as u8))
             .expect("32 bytes");
         let cipher: Box<dyn Cipher> = match self.sealing {
             Sealing::Checksum => Box::new(NullCipher),
