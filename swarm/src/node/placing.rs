@@ -195,6 +195,34 @@ mod tests {
     }
 
     #[test]
+    fn all_nodes_name_the_same_first_owner_in_whatever_order_they_learn() {
+        let serving = |kind: &str| NodeMeta { kinds: [kind.to_owned()].into(), ..meta(true) };
+        let none = NodeMeta { kinds: BTreeSet::new(), ..meta(true) };
+        let members = [
+            (node("a", 1), serving("device")),
+            (node("b", 1), serving("room")),
+            (node("c", 1), none),
+        ];
+        let (mut here, mut there) = (placing(), placing());
+        // Its kind comes first of all, and is served by nobody once it has gone.
+        let gone = node("gone", 1);
+        here.update(&gone, serving("a kind"));
+        for (node, meta) in &members {
+            here.update(node, meta.clone());
+        }
+        here.remove(&gone);
+        for (node, meta) in members.iter().rev() {
+            there.update(node, meta.clone());
+        }
+        for at in 0..100 {
+            let name = Name::new(format!("name-{at}")).expect("a name");
+            let owner = here.owner_of_first_kind(&name);
+            assert_eq!(owner, Some(Owner::Node(node("a", 1))), "devices come before rooms");
+            assert_eq!(owner, there.owner_of_first_kind(&name));
+        }
+    }
+
+    #[test]
     fn a_strategy_that_panics_owns_nothing() {
         struct Broken;
         impl Strategy for Broken {
