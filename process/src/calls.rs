@@ -14,6 +14,8 @@ use swarm_base::Boot;
 pub struct Calls {
     shards: [Mutex<Shard>; SHARDS],
     turn: AtomicUsize,
+    /// How many calls were passed on since the last sweep.
+    passed_on: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -46,6 +48,18 @@ impl Calls {
         let place = &mut shard.places[at as usize];
         place.call = Some((to, waiter));
         number(place.generation, at, at_shard)
+    }
+
+    /// Enters a call whose mail is passed on to the node `to`. Its caller does not know the number
+    /// and cannot cancel it: from time to time those whose callers have gone are forgotten.
+    pub fn pass_on(&self, to: Boot, waiter: Arc<dyn Waiter>) -> u64 {
+        let passed = self.passed_on.fetch_add(1, Ordering::Relaxed) + 1;
+        // A sweep looks at every place: once for half as many calls costs each of them two looks.
+        if passed.is_multiple_of(SWEEP_AFTER) && passed >= self.places() / 2 {
+            self.passed_on.store(0, Ordering::Relaxed);
+            self.sweep();
+        }
+        self.open(to, waiter)
     }
 
     /// Answers the call, whichever node the answer comes from: the process may have moved, and the
@@ -82,9 +96,8 @@ impl Calls {
         failed.len()
     }
 
-    /// Forgets the calls whose callers have their outcome or have gone: calls that were opened for
-    /// a mail that was passed on, since their callers do not know the number. Says how many.
-    pub fn sweep(&self) -> usize {
+    /// Forgets the calls whose callers have their outcome or have gone. Says how many.
+    fn sweep(&self) -> usize {
         let mut gone = Vec::new();
         for at_shard in 0..SHARDS {
             let shard = &mut *self.shard(at_shard);
@@ -111,6 +124,11 @@ impl Calls {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How many calls there is room for: as many as have waited at once.
+    fn places(&self) -> usize {
+        (0..SHARDS).map(|at| self.shard(at).places.len()).sum()
     }
 
     fn take(&self, correlation: u64) -> Option<(Boot, Arc<dyn Waiter>)> {
@@ -146,6 +164,9 @@ fn parts(correlation: u64) -> (u32, u32, usize) {
     let low = correlation as u32;
     ((correlation >> 32) as u32, low >> SHARD_BITS, low as usize % SHARDS)
 }
+
+/// How many calls are passed on before those whose callers have gone are looked for, at least.
+const SWEEP_AFTER: usize = 64;
 
 const SHARD_BITS: u32 = 3;
 
@@ -216,6 +237,18 @@ mod tests {
         calls.open(boot(1), slot());
         done.expire();
         assert_eq!((calls.sweep(), calls.len()), (2, 1));
+        assert!(calls.finish(number, Ok(Bytes::new())));
+    }
+
+    #[test]
+    fn calls_that_are_passed_on_and_given_up_are_forgotten() {
+        let calls = Calls::new();
+        let live = slot();
+        let number = calls.open(boot(1), Arc::clone(&live) as _);
+        for _ in 0..100 * SWEEP_AFTER {
+            calls.pass_on(boot(1), slot());
+        }
+        assert!(calls.places() <= 2 * SWEEP_AFTER, "{} places", calls.places());
         assert!(calls.finish(number, Ok(Bytes::new())));
     }
 

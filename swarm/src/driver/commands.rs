@@ -167,8 +167,6 @@ impl Driver {
                     let core = &self.core;
                     let encode = |mail| encode_handed_over(core, to, mail);
                     let mails = mails.into_iter().filter_map(encode).collect();
-                    // Callers of earlier moves that have gone leave their numbers behind.
-                    core.processes.calls().sweep();
                     self.node.taken(now, id, &name, mails);
                 }
             }

@@ -301,7 +301,7 @@ pub(crate) fn encode_handed_over(
     });
     let call = mail.reply.and_then(ReplyTo::into_route).map(|route| match route {
         swarm_process::Route::Local(waiter) => {
-            let correlation = core.processes.calls().open(to, waiter);
+            let correlation = core.processes.calls().pass_on(to, waiter);
             Call { origin: core.me.boot, correlation, left_ms }
         }
         swarm_process::Route::Remote { origin, correlation } => {
