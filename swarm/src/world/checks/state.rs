@@ -77,8 +77,11 @@ impl Check<SimNode> for State {
         hosts: &Hosts,
     ) -> Result<(), Violation> {
         match event {
-            // The time that it had to hand over is over: what comes of this goes with the node.
-            News::Taken { name, .. } if is_ending(hosts, addr) => {
+            // The time that it had to hand over is over: what comes of this goes with the node. And in
+            // a split it may be one of two copies, whose target runs the other one.
+            News::Taken { name, .. }
+                if is_ending(hosts, addr) || self.truth.borrow().split.is_some() =>
+            {
                 self.kept.remove(name);
                 Ok(())
             }
