@@ -8,6 +8,7 @@ mod bench;
 mod ci;
 mod demo;
 mod failure;
+mod output;
 mod runner;
 mod sim;
 mod step;

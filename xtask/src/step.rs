@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a person waits for it: real time is measured")]
 
-use crate::{Failure, root};
+use crate::{Failure, output, root};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
@@ -124,15 +124,15 @@ pub(crate) fn cargo() -> String {
 pub(crate) fn run(steps: &[Step], report: Report) -> Result<(), Failure> {
     if report.list {
         for step in steps {
-            println!("{:<12} {}", step.name, step.line());
+            output::line(format_args!("{:<12} {}", step.name, step.line()))?;
         }
         return Ok(());
     }
     let mut done = Summary::default();
     let failure = steps.iter().find_map(|step| done.take(step).err());
     match report.json {
-        true => println!("{}", done.to_json(failure.is_none())),
-        false => print!("{}", done.to_text()),
+        true => output::line(done.to_json(failure.is_none()))?,
+        false => output::line(done.to_text().trim_end())?,
     }
     failure.map_or(Ok(()), Err)
 }

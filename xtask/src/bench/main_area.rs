@@ -3,7 +3,7 @@
 use super::figures::load;
 use super::round;
 use super::rows::Row;
-use crate::Failure;
+use crate::{Failure, output};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -26,11 +26,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         .collect();
     if args.json {
         let json = serde_json::to_string(&rows).map_err(|e| Failure::new(e.to_string()))?;
-        println!("{json}");
+        output::line(json)?;
     } else {
-        for row in &rows {
-            println!("{row}");
-        }
+        rows.iter().try_for_each(output::line)?;
     }
     let missed: Vec<_> = rows.iter().filter(|row| !row.is_ok()).map(Row::name).collect();
     if missed.is_empty() {

@@ -89,14 +89,13 @@ async fn play(args: &Args) -> Result<End, Failure> {
         }
         Ok(Ok(())) => {
             demo.screen.say("all 8 steps passed");
-            demo.screen.close(None);
-            Ok(End::Passed)
+            demo.screen.close(None).map(|()| End::Passed)
         }
         Ok(Err(failure)) => {
             let why = failure.to_string();
             demo.screen.fails(&why);
-            demo.screen.close(Some(&why));
             folder.keep();
+            demo.screen.close(Some(&why))?;
             Err(Failure::new("the demo failed"))
         }
     };

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a person waits for it: real time is shown")]
 
 use super::figures::Figure;
+use crate::{Failure, output};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -98,7 +99,11 @@ impl Screen {
     }
 
     /// With `--json`, everything on one line.
-    pub(crate) fn close(&self, failure: Option<&str>) {
+    ///
+    /// # Errors
+    ///
+    /// Says why stdout does not take it.
+    pub(crate) fn close(&self, failure: Option<&str>) -> Result<(), Failure> {
         if self.style == Style::Json {
             let report = serde_json::json!({
                 "passed": failure.is_none(),
@@ -106,18 +111,20 @@ impl Screen {
                 "seconds": self.elapsed().as_secs_f64(),
                 "checks": self.checks,
             });
-            println!("{report}");
+            output::line(report)?;
         }
+        Ok(())
     }
 
     fn write(&self, mark: &str, text: &str) {
         if self.is_terminal {
-            eprint!("\r\x1b[K");
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
         }
         let line = format!("{:>6.1}s  {mark}{text}", self.elapsed().as_secs_f64());
-        match self.style {
-            Style::Text => println!("{line}"),
-            Style::Json => eprintln!("{line}"),
-        }
+        // Whoever looks at the lines is not who waits for the exit status.
+        let _ = match self.style {
+            Style::Text => output::line(line).is_ok(),
+            Style::Json => writeln!(std::io::stderr(), "{line}").is_ok(),
+        };
     }
 }

@@ -4,7 +4,7 @@ mod optimised;
 mod seeds;
 mod summary;
 
-use crate::Failure;
+use crate::{Failure, output};
 use std::ops::RangeInclusive;
 use std::process::ExitCode;
 use summary::Summary;
@@ -50,8 +50,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let outcome = seeds::run(from..from.saturating_add(count), &options);
     let summary = Summary::new(outcome, count >= SEEDS_FOR_ALL);
     match args.json {
-        true => println!("{}", summary.to_json()),
-        false => print!("{}", summary.to_text()),
+        true => output::line(summary.to_json())?,
+        false => output::line(summary.to_text().trim_end())?,
     }
     summary.verdict()
 }

@@ -6,7 +6,7 @@ mod runtime;
 mod source;
 mod strip;
 
-use crate::{Failure, root};
+use crate::{Failure, output, root};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -27,9 +27,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     problems.extend(runtime::check(root)?);
     problems.extend(docs::check(root)?);
     if args.json {
-        println!("{}", serde_json::Value::from(problems.clone()));
+        output::line(serde_json::Value::from(problems.clone()))?;
     } else {
-        problems.iter().for_each(|problem| println!("{problem}"));
+        problems.iter().try_for_each(output::line)?;
     }
     match problems.len() {
         0 => Ok(()),
