@@ -19,6 +19,7 @@ mod names;
 mod placing;
 mod requests;
 mod reserved;
+mod resuming;
 mod sessions;
 mod wire;
 
@@ -37,6 +38,7 @@ use leaving::Leaving;
 use moving::Standbys;
 use names::Names;
 use reserved::Reserved;
+use resuming::Resuming;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -92,6 +94,8 @@ pub(crate) struct Node {
     standbys: Standbys,
     reserved: Reserved,
     leaving: Leaving,
+    /// Processes that go on here once it is known that they do not run elsewhere.
+    resuming: Vec<Resuming>,
     /// When the reconciler can do what it could not before, apart from its own timer.
     plan_at: Option<Instant>,
     /// Since when the nodes agree, but not all that they hold of dead ones has arrived here.
@@ -148,6 +152,7 @@ impl Node {
             behind_since: None,
             gave_up_waiting: false,
             leaving: Leaving::default(),
+            resuming: Vec::new(),
             alone_until: parts.seeded.then(|| now + ALONE_AFTER),
             outputs: VecDeque::new(),
             answers: Vec::new(),

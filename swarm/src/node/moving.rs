@@ -3,6 +3,7 @@
 use super::conflicts::Conflicts;
 use super::event::{Command, Freeze, Frozen, Mode};
 use super::names::{Cause, Groups};
+use super::resuming::Resuming;
 use super::{Node, Owner, Placing, move_id};
 use crate::Event as Public;
 use std::collections::BTreeMap;
@@ -86,14 +87,15 @@ impl Node {
         self.emit(super::Event::Facts(event));
     }
 
-    /// A claim of the target of a move counts as its acknowledgement.
+    /// A claim of the target of a move counts as its acknowledgement, also where it has ended since:
+    /// what comes of the name is the target's to say.
     fn claim_seen(&mut self, now: Instant, name: &Name, pid: Option<Pid>, token: Token) {
-        if pid.is_none_or(|pid| pid.boot == self.me.boot) || self.moves.of(name).is_none() {
-            return;
+        let Some(pid) = pid else { return };
+        let Some(Role::Source { to, .. }) = self.moves.of(name) else { return };
+        if pid.boot == to.boot {
+            let position = self.registry.position(&to);
+            self.moves.claim_seen(now, name, &to, Promoted { token, position });
         }
-        let Resolution::Held { node, .. } = self.registry.resolve(name) else { return };
-        let (node, position) = (node.clone(), self.registry.position(node));
-        self.moves.claim_seen(now, name, &node, Promoted { token, position });
     }
 
     /// The survivor of a conflict, or of a false death, holds the highest token that is known: a
@@ -116,6 +118,7 @@ impl Node {
         if self.is_closing {
             return;
         }
+        self.resume_waiting(now);
         let acting = self.acting();
         let view = View {
             me: &self.me,
@@ -156,7 +159,7 @@ impl Node {
     }
 
     fn acting(&self) -> Acting {
-        Acting { starts: self.may_own() && !self.leaving.is_leaving(), slots: self.moves.slots() }
+        Acting { starts: self.may_own(), slots: self.moves.slots() }
     }
 
     /// Starts an orphan: from the standby that its move had made here, else from its spec.
@@ -206,7 +209,8 @@ impl Node {
                 self.moved(now, id, &name, to, token);
             }
             MoveEvent::Resume { id, name, above, offer, mails } => {
-                self.resume(now, id, name, above, offer, mails);
+                self.resuming.push(Resuming { id, name, above, offer, mails });
+                self.resume_waiting(now);
             }
             MoveEvent::Build { id, offer, .. } => self.build(now, id, offer),
             MoveEvent::Promote { id, token, mails, .. } => match self.standby(id) {
@@ -314,45 +318,9 @@ impl Node {
         self.moves.stopped(now, id, next, mails);
     }
 
-    /// The target does not run it after all: it goes on here, unless it was to be stopped.
-    fn resume(
-        &mut self,
-        now: Instant,
-        id: MoveId,
-        name: Name,
-        above: Token,
-        offer: Offer,
-        mails: Vec<bytes::Bytes>,
-    ) {
-        if self.is_closing {
-            // It starts again elsewhere, once this node has left.
-            return;
-        }
-        let Some(claim) = self.claim_of_move(id, &name) else { return };
-        // The old process has ended, and nobody may find it any more.
-        let exited = claim.pid().map(|pid| Fact::Exited { pid });
-        if self.names.is_stopping(&name) {
-            // The target may have claimed it with the token that went out with the commit.
-            self.released(now, &name, above);
-            self.registry.append_all(now, exited);
-            return;
-        }
-        let Ok(args) = Bytes::new(offer.args.to_vec()) else { return };
-        let spec = Spec { kind: offer.kind, args };
-        let groups = groups_of(offer.groups);
-        let starting = Claim { at: At::Starting, groups: groups.clone(), ..claim };
-        self.registry.append_all(now, [Fact::Named(starting)].into_iter().chain(exited));
-        let state = offer.state.map(Vec::from);
-        let mails = mails.into_iter().map(Vec::from).collect();
-        // The token that went out with the commit counts as used, whether or not it was logged.
-        let token = self.next_token(&name).max(Token::new(above.epoch + 1, self.me.boot));
-        let mode = Mode::Resumed { state, mails };
-        self.start(name, spec, token, groups, Cause::Resumed, mode);
-    }
-
     /// This node's claim on `name`, if it still says that the name is on this move: otherwise what
     /// comes of the move comes too late.
-    fn claim_of_move(&self, id: MoveId, name: &Name) -> Option<Claim> {
+    pub(super) fn claim_of_move(&self, id: MoveId, name: &Name) -> Option<Claim> {
         let claim = self.registry.own(name)?;
         target_of(claim, id).is_some().then(|| claim.clone())
     }
@@ -486,9 +454,9 @@ impl Placement for View<'_> {
     fn owner(&self, name: &Name) -> Should {
         let kind = match self.registry.resolve(name) {
             // Its node died on the way: the target has its state, and goes first (ownership,
-            // consequence 1). One that is on its way out has refused it, or throws it away.
+            // consequence 1), also where it takes no more by now: nobody else knows that.
             Resolution::Orphan { claim: Claim { at: At::Moving { to, .. }, .. }, .. }
-                if self.placing.member(to).is_some_and(|meta| meta.ready) =>
+                if self.placing.member(to).is_some() =>
             {
                 return Should::Node(to.clone());
             }
@@ -555,7 +523,7 @@ struct Standby {
 }
 
 /// The groups that came with an offer, as far as facts can carry them.
-fn groups_of(groups: Vec<(Name, bytes::Bytes)>) -> Groups {
+pub(super) fn groups_of(groups: Vec<(Name, bytes::Bytes)>) -> Groups {
     let group = |(name, meta): (Name, bytes::Bytes)| Some((name, Bytes::new(&meta[..]).ok()?));
     groups.into_iter().filter_map(group).collect()
 }

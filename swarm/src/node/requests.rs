@@ -300,6 +300,9 @@ impl Node {
                     }
                     // The process goes on without the name.
                     (Cancelled::Aborted, Some(pid)) => self.command(Command::Thaw { pid }),
+                    (_, Some(pid)) if self.conflicts.involves(name) => {
+                        self.command(Command::Thaw { pid });
+                    }
                     (_, Some(_)) => (),
                     (_, None) => self.abandon_name(now, name),
                 }

@@ -63,8 +63,9 @@ fn plan(options: &Options) -> Plan {
 const CONVERGE_MAX: Duration = Duration::from_secs(60);
 
 /// So long must all be well before what nodes say counts as settled: logs of dead nodes are let go
-/// of about a second after the last node has heard of them.
-const WELL_FOR: Duration = Duration::from_secs(2);
+/// of about a second after the last node has heard of them, and what was sent before a path broke
+/// arrives as long as its session lives, 3 s.
+const WELL_FOR: Duration = Duration::from_secs(4);
 
 /// A cluster under chaos.
 #[derive(Debug)]

@@ -213,6 +213,10 @@ impl Truth {
         book.known_by = saw.map(|(node, _)| *node).chain([addr]).collect();
         if is_free || matches!(outcome, Outcome::Registered(..)) {
             self.memberships.retain(|(of, _), _| of != name);
+            // What is still to be answered may have been about the one before.
+            let about = self.asks.values().filter_map(|ask| ask.what.membership());
+            let about = about.filter(|(of, _)| *of == name);
+            self.vague.extend(about.map(|(of, group)| (of.clone(), group.clone())));
         }
     }
 
