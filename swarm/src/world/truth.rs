@@ -212,19 +212,27 @@ impl Truth {
         let saw = book.saw.iter().filter(|(_, state)| (**state == State::Free) == is_free);
         book.known_by = saw.map(|(node, _)| *node).chain([addr]).collect();
         if is_free || matches!(outcome, Outcome::Registered(..)) {
-            self.memberships.retain(|(of, _), _| of != name);
-            // What is still to be answered may have been about the one before.
-            let about = self.asks.values().filter_map(|ask| ask.what.membership());
-            let about = about.filter(|(of, _)| *of == name);
-            self.vague.extend(about.map(|(of, group)| (of.clone(), group.clone())));
+            self.leave_all(name);
         }
+    }
+
+    /// The name is another process's than before, and in no group.
+    fn leave_all(&mut self, name: &Name) {
+        self.memberships.retain(|(of, _), _| of != name);
+        // What is still to be answered may have been about the one before.
+        let about = self.asks.values().filter_map(|ask| ask.what.membership());
+        let about = about.filter(|(of, _)| *of == name);
+        self.vague.extend(about.map(|(of, group)| (of.clone(), group.clone())));
     }
 
     fn saw(&mut self, addr: SocketAddr, name: &Name, state: State) {
         let Some(book) = self.names.get_mut(name) else { return };
         book.saw.insert(addr, state);
+        // A node that reads up goes through what was.
         if (state == State::Free) == (book.status == Status::Free) {
             book.known_by.insert(addr);
+        } else {
+            book.known_by.remove(&addr);
         }
     }
 
@@ -323,6 +331,7 @@ impl Check<SimNode> for Witness {
                 if book.status != Status::Retired {
                     book.status = Status::Unknown;
                 }
+                truth.leave_all(name);
             }
             News::Gone => truth.died(addr),
             _ => (),
