@@ -2,13 +2,12 @@
 
 use super::asks::{AskKey, Asks, Open, Place};
 use super::wire::{Answer, Ask, Outcome, What, Wire};
-use super::{Command, Node, Owner, Stop};
+use super::{Node, Owner};
 use crate::reference::Target;
 use std::time::Duration;
 use swarm_base::{Instant, Name, NodeId, Pid};
-use swarm_handoff::{AbortReason, Cancelled};
 use swarm_process::Stage;
-use swarm_registry::{At, Bytes, Claim, Fact, Resolution, Spec};
+use swarm_registry::{At, Bytes, Fact, Resolution};
 
 impl Node {
     /// A caller of this node asks; `Event::Answer` with the same id answers, within `deadline`.
@@ -95,90 +94,8 @@ impl Node {
         }
     }
 
-    fn consider_register(
-        &mut self,
-        now: Instant,
-        key: &AskKey,
-        ask: &Ask,
-        name: &Name,
-        spec: &Spec,
-    ) {
-        match self.registry.resolve(name) {
-            Resolution::Held { node, claim } => {
-                let (node, claim) = (node.clone(), claim.clone());
-                let at = Some((node.clone(), self.registry.position(&node)));
-                match claim.pid() {
-                    // The first answer was lost: this is the start that the asker asked for.
-                    Some(pid) if claim.request == Some(ask.request()) => {
-                        self.answer(now, key, Outcome::Registered(pid, claim.token), at);
-                    }
-                    Some(pid) => {
-                        let kind = claim.spec.map(|spec| spec.kind);
-                        self.answer(now, key, Outcome::Already(pid, kind), at);
-                    }
-                    None => self.asks.put(key, Place::Parked(Stage::Running)),
-                }
-            }
-            // It will run again here or elsewhere, and then the name is taken.
-            Resolution::Orphan { .. } => {
-                self.reconciler.mark(name.clone());
-                self.pass_on(now, key, self.owner_of(&spec.kind, name));
-            }
-            Resolution::Pending { .. } => self.asks.put(key, Place::Parked(Stage::Resolve)),
-            Resolution::Free => match self.owner_of(&spec.kind, name) {
-                Owner::Node(owner) => self.register_at(now, key, ask, name, spec, owner),
-                Owner::Nobody => self.pass_on(now, key, Owner::Nobody),
-            },
-        }
-    }
-
-    /// Registers a worker at `owner`. Where its name belongs to different nodes by different
-    /// kinds, one of these lets one of several through.
-    fn register_at(
-        &mut self,
-        now: Instant,
-        key: &AskKey,
-        ask: &Ask,
-        name: &Name,
-        spec: &Spec,
-        owner: NodeId,
-    ) {
-        let gate = if ask.is_reserved { owner.clone() } else { self.gate_of(name) };
-        if gate != owner {
-            if gate != self.me {
-                return self.pass_on(now, key, Owner::Node(gate));
-            }
-            if !self.may_let_through(key, name) {
-                return;
-            }
-            self.let_through(now, key, name);
-        }
-        if owner != self.me {
-            return self.pass_on(now, key, Owner::Node(owner));
-        }
-        self.register_here(now, key, name, spec);
-        if ask.is_reserved {
-            // Who let it through sees that it starts, for as long as that takes.
-            self.log_start_of(now, name);
-        }
-    }
-
-    fn register_here(&mut self, now: Instant, key: &AskKey, name: &Name, spec: &Spec) {
-        if self.leaving.is_leaving() || self.is_closing {
-            return self.answer(now, key, Outcome::NoNode, None);
-        }
-        if self.names.is_starting(name) || self.reserved.is_for_other(name, key) {
-            return self.asks.put(key, Place::Parked(Stage::Running));
-        }
-        if !self.may_own() {
-            return self.asks.put(key, Place::Parked(Stage::Resolve));
-        }
-        self.asks.put(key, Place::Starting);
-        self.start_for(name, spec, *key);
-    }
-
     /// Sends a question to the node that is to answer it; parks it if that is this node.
-    fn pass_on(&mut self, now: Instant, key: &AskKey, to: Owner) {
+    pub(super) fn pass_on(&mut self, now: Instant, key: &AskKey, to: Owner) {
         let Some(Open { ask, deadline, .. }) = self.asks.get(key).cloned() else { return };
         let to = match to {
             Owner::Node(to) => to,
@@ -202,167 +119,6 @@ impl Node {
             // Its origin waits for the answer, and asks again when that does not come.
             self.asks.remove(key);
         }
-    }
-
-    /// Lets one of several through that want the same name for a process, and passes it on to the
-    /// node of the process.
-    fn consider_gate(&mut self, now: Instant, key: &AskKey, ask: &Ask, name: &Name, pid: Pid) {
-        let gate = self.gate_of(name);
-        if gate != self.me {
-            return self.pass_on(now, key, Owner::Node(gate));
-        }
-        if matches!(self.registry.resolve(name), Resolution::Free) {
-            if !self.may_let_through(key, name) {
-                return;
-            }
-            if pid.boot != self.me.boot {
-                self.let_through(now, key, name);
-                return self.pass_to_boot(now, key, pid);
-            }
-        }
-        self.consider_pid(now, key, ask, name, pid);
-    }
-
-    /// Whether this node may let a question through to `name`, which is free; parks it otherwise.
-    fn may_let_through(&mut self, key: &AskKey, name: &Name) -> bool {
-        let stage = if self.names.is_starting(name) || self.reserved.is_for_other(name, key) {
-            Stage::Running
-        } else if !self.may_own() {
-            Stage::Resolve
-        } else {
-            return true;
-        };
-        self.asks.put(key, Place::Parked(stage));
-        false
-    }
-
-    /// Lets a question through to `name`, and no other until what comes of it is seen here.
-    fn let_through(&mut self, now: Instant, key: &AskKey, name: &Name) {
-        self.reserve(now, name, *key);
-        self.asks.set_reserved(key);
-    }
-
-    fn consider_pid(&mut self, now: Instant, key: &AskKey, ask: &Ask, name: &Name, pid: Pid) {
-        match self.registry.resolve(name) {
-            Resolution::Held { node, claim } => {
-                let at = Some((node.clone(), self.registry.position(node)));
-                match (claim.pid(), claim.spec.as_ref().map(|spec| spec.kind.clone())) {
-                    (Some(held), _) if held == pid => {
-                        let token = claim.token;
-                        self.answer(now, key, Outcome::Registered(held, token), at);
-                    }
-                    (Some(held), kind) => self.answer(now, key, Outcome::Already(held, kind), at),
-                    (None, _) => self.asks.put(key, Place::Parked(Stage::Running)),
-                }
-            }
-            Resolution::Orphan { .. } | Resolution::Pending { .. } => {
-                self.asks.put(key, Place::Parked(Stage::Resolve));
-            }
-            Resolution::Free if self.names.is_starting(name) => {
-                self.asks.put(key, Place::Parked(Stage::Running));
-            }
-            Resolution::Free if pid.boot != self.me.boot => self.pass_to_boot(now, key, pid),
-            // A claim of a process that has ended would never end.
-            Resolution::Free if !self.names.lives(pid) => {
-                self.answer(now, key, Outcome::NotFound, None);
-            }
-            Resolution::Free => {
-                let token = self.next_token(name);
-                let position = self.registry.append(
-                    now,
-                    Fact::Named(Claim {
-                        name: name.clone(),
-                        token,
-                        spec: None,
-                        at: At::Running(pid),
-                        request: Some(ask.request()),
-                        groups: Vec::new(),
-                    }),
-                );
-                let at = Some((self.me.clone(), position));
-                self.answer(now, key, Outcome::Registered(pid, token), at);
-            }
-        }
-    }
-
-    fn consider_unregister(&mut self, now: Instant, key: &AskKey, name: &Name) {
-        match self.registry.resolve(name) {
-            Resolution::Held { node, .. } if *node != self.me => {
-                let node = node.clone();
-                self.pass_on(now, key, Owner::Node(node));
-            }
-            Resolution::Held { claim, .. } => {
-                let (token, pid) = (claim.token, claim.pid());
-                match (self.moves.cancel(now, name, AbortReason::Unregistered), pid) {
-                    // Already on its way to another node: it is taken away there.
-                    (Cancelled::Committed, _) => {
-                        return self.asks.put(key, Place::Parked(Stage::Running));
-                    }
-                    // The process goes on without the name.
-                    (Cancelled::Aborted, Some(pid)) => self.command(Command::Thaw { pid }),
-                    (_, Some(pid)) if self.conflicts.involves(name) => {
-                        self.command(Command::Thaw { pid });
-                    }
-                    (_, Some(_)) => (),
-                    (_, None) => self.abandon_name(now, name),
-                }
-                self.conflicts.forget(name);
-                let position = self.end_for_good(now, name, token);
-                let at = Some((self.me.clone(), position));
-                self.answer(now, key, Outcome::Done, at);
-            }
-            Resolution::Free if !self.names.is_starting(name) => {
-                self.ask_owners(now, key, name, Outcome::NotFound);
-            }
-            _ => self.asks.put(key, Place::Parked(Stage::Resolve)),
-        }
-    }
-
-    fn consider_stop(&mut self, now: Instant, key: &AskKey, name: &Name, how: Stop) {
-        match self.registry.resolve(name) {
-            Resolution::Held { node, .. } if *node != self.me => {
-                let node = node.clone();
-                self.pass_on(now, key, Owner::Node(node));
-            }
-            Resolution::Held { claim, .. } => {
-                let claim = claim.clone();
-                let cancelled = self.moves.cancel(now, name, AbortReason::Stopped);
-                self.names.stop_for_good(name);
-                match claim.at {
-                    // Already on its way to another node: it is stopped there, or here when it
-                    // comes back.
-                    _ if cancelled == Cancelled::Committed => {
-                        self.asks.put(key, Place::Parked(Stage::Running));
-                    }
-                    At::Running(pid) | At::Moving { pid, .. } => {
-                        self.asks.put(key, Place::Stopping);
-                        self.command(Command::Stop { pid, how });
-                    }
-                    At::Starting | At::Waiting => {
-                        let position = self.end_for_good(now, name, claim.token);
-                        self.abandon_name(now, name);
-                        let at = Some((self.me.clone(), position));
-                        self.answer(now, key, Outcome::Done, at);
-                    }
-                }
-            }
-            Resolution::Free if !self.names.is_starting(name) => {
-                self.ask_owners(now, key, name, Outcome::NotFound);
-            }
-            _ => self.asks.put(key, Place::Parked(Stage::Resolve)),
-        }
-    }
-
-    fn consider_stop_pid(&mut self, now: Instant, key: &AskKey, pid: Pid, how: Stop) {
-        if pid.boot != self.me.boot {
-            return self.pass_to_boot(now, key, pid);
-        }
-        if !self.names.lives(pid) {
-            return self.answer(now, key, Outcome::NotFound, None);
-        }
-        self.asks.put(key, Place::Stopping);
-        self.names.tell_when_ended(pid, *key);
-        self.command(Command::Stop { pid, how });
     }
 
     fn consider_whereis(&mut self, now: Instant, key: &AskKey, name: &Name) {
@@ -414,7 +170,7 @@ impl Node {
         self.answer(now, key, Outcome::Done, at);
     }
 
-    fn pass_to_boot(&mut self, now: Instant, key: &AskKey, pid: Pid) {
+    pub(super) fn pass_to_boot(&mut self, now: Instant, key: &AskKey, pid: Pid) {
         let node = self.placing.members().map(|(node, _)| node).find(|node| node.boot == pid.boot);
         match node.cloned() {
             Some(node) => self.pass_on(now, key, Owner::Node(node)),
@@ -424,7 +180,7 @@ impl Node {
 
     /// Passes a question about a name that is free here on to those who would know better: its
     /// owners, one for each kind. With the last of them the answer is `nobody`.
-    fn ask_owners(&mut self, now: Instant, key: &AskKey, name: &Name, nobody: Outcome) {
+    pub(super) fn ask_owners(&mut self, now: Instant, key: &AskKey, name: &Name, nobody: Outcome) {
         let Some(Open { ask, .. }) = self.asks.get(key) else { return };
         let is_next = |owner: &NodeId| match ask.hops {
             0 => *owner != self.me,

@@ -3,8 +3,8 @@
 use super::Node;
 use super::asks::Place;
 use super::event::Mode;
-use super::moving::groups_of;
 use super::names::Cause;
+use super::standbys::groups_of;
 use swarm_base::{Instant, Name, NodeId, Token};
 use swarm_handoff::{MoveId, Offer};
 use swarm_process::Stage;

@@ -1,0 +1,181 @@
+//! The reconciler: what should be where, and what is done about it.
+
+use super::conflicts::Conflicts;
+use super::{Node, Owner, Placing, move_id};
+use crate::Event as Public;
+use std::time::Duration;
+use swarm_base::{Instant, Name, NodeId};
+use swarm_handoff::{
+    Acting, Action, AgreementEvent, Busy, Is, Moves, Placement, Role, Should, Standing, TargetPhase,
+};
+use swarm_registry::{At, Claim, Registry, Resolution};
+
+impl Node {
+    /// Whether this node may act as the owner of names.
+    pub(super) fn may_own(&self) -> bool {
+        self.alone_until.is_none()
+            && self.behind_since.is_none()
+            && self.agreement.may_act() != Standing::Waiting
+    }
+
+    /// Looks whether all that the peers hold of dead nodes has arrived here: without it this node
+    /// could start a name anew that a dead node's last facts say is stopped, or elsewhere. Tells
+    /// whether the node may own names from now on.
+    pub(super) fn check_behind(&mut self, now: Instant) -> bool {
+        let is_behind = !self.gave_up_waiting
+            && self.agreement.may_act() == Standing::Agreed
+            && !self.registry.caught_up();
+        match self.behind_since {
+            None if is_behind => {
+                self.behind_since = Some(now);
+                false
+            }
+            Some(since) if !is_behind || since + super::BEHIND_MAX <= now => {
+                self.behind_since = None;
+                self.gave_up_waiting = is_behind;
+                self.plan_at = Some(now);
+                self.reconsider_all(now);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn on_agreement(&mut self, now: Instant, event: AgreementEvent) {
+        match event {
+            AgreementEvent::Agreed { .. } => {
+                self.gave_up_waiting = false;
+                self.check_behind(now);
+                self.plan_at = Some(now);
+                self.reconsider_all(now);
+            }
+            AgreementEvent::Overdue { missing, .. } => {
+                self.tell(Public::AgreementOverdue { missing });
+                self.plan_at = Some(now);
+                self.reconsider_all(now);
+            }
+        }
+    }
+
+    /// Compares what should be with what is, and starts and moves what differs.
+    pub(super) fn plan(&mut self, now: Instant) {
+        self.plan_at = None;
+        if self.is_closing {
+            return;
+        }
+        self.resume_waiting(now);
+        let acting = self.acting();
+        let view = View {
+            me: &self.me,
+            registry: &self.registry,
+            placing: &self.placing,
+            moves: &self.moves,
+            conflicts: &self.conflicts,
+        };
+        let actions = self.reconciler.plan(now, &view, super::PLAN_BUDGET, acting);
+        for action in actions {
+            match action {
+                Action::Start(name) => self.start_or_promote(now, &name),
+                Action::Move { name, to } => {
+                    match self.moves.begin(now, name.clone(), to) {
+                        // A move that ends, or the one that it is on, has it looked at again.
+                        Ok(_) | Err(Busy::Full { .. } | Busy::Moving | Busy::Here) => (),
+                        Err(busy) => {
+                            let until = busy.until().unwrap_or(now + BUSY_AGAIN);
+                            self.reconciler.postpone(name, until);
+                        }
+                    }
+                }
+                // The registry shares closed logs by itself: the owner gets the orphan with them.
+                Action::Adopt { .. } => (),
+                Action::Sweep => {
+                    let names: Vec<_> =
+                        self.registry.own_claims().map(|claim| claim.name.clone()).collect();
+                    self.reconciler.mark_all(names);
+                    let orphans: Vec<_> = self.registry.orphans().cloned().collect();
+                    self.reconciler.mark_all(orphans);
+                }
+            }
+        }
+    }
+
+    pub(super) fn plan_timeout(&self) -> Option<Instant> {
+        self.reconciler.poll_timeout()
+    }
+
+    pub(super) fn acting(&self) -> Acting {
+        Acting { starts: self.may_own(), slots: self.moves.slots() }
+    }
+
+    /// Starts an orphan: from the standby that its move had made here, else from its spec.
+    pub(super) fn start_or_promote(&mut self, now: Instant, name: &Name) {
+        let Resolution::Orphan { node, claim } = self.registry.resolve(name) else { return };
+        if let At::Moving { to, id, .. } = &claim.at
+            && *to == self.me
+        {
+            let id = move_id(node.boot, *id);
+            let token = self.next_token(name);
+            if self.standbys.ready.contains_key(&id) {
+                return self.moves.promote_orphan(now, id, token);
+            }
+        }
+        self.start_orphan(name);
+    }
+}
+
+/// A name whose move finds no connection or no room is looked at again after this.
+const BUSY_AGAIN: Duration = Duration::from_millis(100);
+
+/// What the reconciler sees.
+struct View<'a> {
+    me: &'a NodeId,
+    registry: &'a Registry,
+    placing: &'a Placing,
+    moves: &'a Moves,
+    conflicts: &'a Conflicts,
+}
+
+impl Placement for View<'_> {
+    fn owner(&self, name: &Name) -> Should {
+        let kind = match self.registry.resolve(name) {
+            // Its node died on the way: the target has its state, and goes first (ownership,
+            // consequence 1), also where it takes no more by now: nobody else knows that.
+            Resolution::Orphan { claim: Claim { at: At::Moving { to, .. }, .. }, .. }
+                if self.placing.member(to).is_some() =>
+            {
+                return Should::Node(to.clone());
+            }
+            Resolution::Held { claim, .. } | Resolution::Orphan { claim, .. } => {
+                claim.spec.as_ref().map(|spec| spec.kind.clone())
+            }
+            _ => None,
+        };
+        let Some(kind) = kind else { return Should::Unknown };
+        match self.placing.owner(&kind, name) {
+            Owner::Node(node) => Should::Node(node),
+            Owner::Nobody => Should::Nobody,
+        }
+    }
+
+    fn is(&self, name: &Name) -> Is {
+        // A standby that is not built yet, or about to run, is waited for.
+        if let Some(Role::Target { phase, .. }) = self.moves.of(name)
+            && phase != TargetPhase::Orphaned
+        {
+            return Is::Pending;
+        }
+        match self.registry.resolve(name) {
+            Resolution::Free => Is::Free,
+            Resolution::Pending { .. } => Is::Pending,
+            Resolution::Orphan { claim, .. } if claim.spec.is_none() => Is::Free,
+            Resolution::Orphan { .. } => Is::Orphan,
+            Resolution::Held { node, .. } if node != self.me => Is::There(node.clone()),
+            Resolution::Held { claim, .. } => Is::Here {
+                movable: claim.spec.is_some()
+                    && matches!(claim.at, At::Running(_))
+                    && !self.conflicts.involves(name),
+                moving: self.moves.of(name).is_some(),
+            },
+        }
+    }
+}
