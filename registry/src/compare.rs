@@ -90,19 +90,25 @@ impl Registry {
     /// decides as the owner of a name waits for this, as it does for the ring's agreement.
     #[must_use]
     pub fn caught_up(&self) -> bool {
-        let mut closed =
-            self.replica.logs.iter().filter(|(_, log)| log.standing == Standing::Closed);
-        !self.settling.awaits_burial()
-            && closed.all(|(_, log)| {
-                self.peers.values().all(|peer| {
+        !self.settling.awaits_burial() && self.ahead().next().is_none()
+    }
+
+    /// The peers that hold, or may hold, more of closed logs than has arrived here.
+    pub fn ahead(&self) -> impl Iterator<Item = &NodeId> {
+        self.peers
+            .iter()
+            .filter(|(_, peer)| {
+                let logs = self.replica.logs.iter().map(|(_, log)| log);
+                logs.filter(|log| log.standing == Standing::Closed).any(|log| {
                     // What a full list leaves out the peer does not hold.
-                    peer.listed
-                        && !peer.questions.contains(&log.node)
-                        && peer.held.get(&log.node).is_none_or(|mark| {
-                            mark.state == Held::Buried || mark.position <= log.position
+                    !peer.listed
+                        || peer.questions.contains(&log.node)
+                        || peer.held.get(&log.node).is_some_and(|mark| {
+                            mark.state != Held::Buried && mark.position > log.position
                         })
                 })
             })
+            .map(|(node, _)| node)
     }
 
     /// A peer told how far it holds some logs.

@@ -39,7 +39,7 @@ impl Default for Config {
             compare_interval: Duration::from_secs(10),
             relay_interval: Duration::from_secs(1),
             ack_delay: Duration::from_millis(50),
-            ask_timeout: Duration::from_secs(5),
+            ask_timeout: Duration::from_secs(1),
             history_facts_max: 64 * 1024,
             history_len_max: 16 * 1024 * 1024,
             feed_len_max: 4 * 1024 * 1024,

@@ -54,7 +54,11 @@ impl Driver {
                 self.start(ticket, name, &kind, args, token, mode);
             }
             Command::Abandon { ticket } => {
-                if let Some(process) = self.errands.starting.get(&ticket) {
+                let resumed = self.errands.open.values().find_map(|(pid, errand)| match errand {
+                    Errand::Resume { ticket: of } if *of == ticket => self.find(*pid),
+                    _ => None,
+                });
+                if let Some(process) = self.errands.starting.get(&ticket).cloned().or(resumed) {
                     process.kill();
                 }
             }

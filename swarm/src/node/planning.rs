@@ -33,6 +33,10 @@ impl Node {
             Some(since) if !is_behind || since + super::BEHIND_MAX <= now => {
                 self.behind_since = None;
                 self.gave_up_waiting = is_behind;
+                if is_behind {
+                    let missing = self.registry.ahead().cloned().collect();
+                    self.tell(Public::AgreementOverdue { missing });
+                }
                 self.plan_at = Some(now);
                 self.reconsider_all(now);
                 true

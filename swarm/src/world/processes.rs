@@ -169,7 +169,8 @@ impl SimNode {
             Command::Start { ticket, name, mode, .. } => self.start(ticket, name, mode),
             Command::Abandon { ticket } => {
                 let found = self.processes.iter().find(|(_, stub)| stub.ticket == Some(ticket));
-                if let Some((serial, _)) = found.filter(|(_, stub)| stub.phase == Phase::Starting) {
+                let is_up = |stub: &Stub| matches!(stub.phase, Phase::Running | Phase::Frozen);
+                if let Some((serial, _)) = found.filter(|(_, stub)| !is_up(stub)) {
                     let pid = self.pid(serial);
                     self.node.started(self.now, ticket, Err("it was killed".into()));
                     self.exit(pid, ExitReason::Killed);
