@@ -110,17 +110,23 @@ impl Registry {
         self.settling
             .awaited
             .retain(|log, _| logs.of(log).is_some_and(|log| log.standing == Standing::Closed));
-        let (mut ready, mut later) = (Vec::new(), BTreeSet::new());
-        for (log, needs) in &self.settling.awaited {
-            let Some(id) = self.log_id(log) else { continue };
-            if needs.iter().all(|(log, position)| self.has_reached(log, *position)) {
-                ready.push(id);
-            } else {
-                later.insert(id);
-            }
-        }
+        let is_ready = |needs: &Vec<(NodeId, u64)>| {
+            needs.iter().all(|(log, position)| self.has_reached(log, *position))
+        };
+        let awaited = self.settling.awaited.iter().filter(|(_, needs)| is_ready(needs));
+        let mut ready: BTreeSet<LogId> = awaited.filter_map(|(log, _)| self.log_id(log)).collect();
         // What a tombstone outranks goes before it, or with it.
-        ready.retain(|id| !self.outranked_by(*id).any(|(_, log)| later.contains(&log)));
+        loop {
+            let stays = |log: &LogId| {
+                self.replica.logs[*log].standing == Standing::Closed && !ready.contains(log)
+            };
+            let is_needed = |id: &LogId| self.outranked_by(*id).any(|(_, log)| stays(&log));
+            let needed: Vec<LogId> = ready.iter().copied().filter(is_needed).collect();
+            if needed.is_empty() {
+                break;
+            }
+            ready.retain(|id| !needed.contains(id));
+        }
         for id in ready {
             // The others have long forgotten what this node says of a name that was stopped since.
             let own = self.outranked_by(id).filter(|(_, log)| *log == OWN);

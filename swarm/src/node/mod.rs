@@ -357,6 +357,7 @@ impl Node {
             Wire::Move(message) => self.moves.handle_message(now, from, message),
             Wire::Ask(ask) => self.on_ask(now, ask),
             Wire::Answer(answer) => self.on_answer(now, answer),
+            Wire::Withdrawn(id) => self.end_ask(now, (from.boot, id)),
             Wire::Conflict(conflict) => self.on_conflict_message(now, &from, conflict),
         }
     }

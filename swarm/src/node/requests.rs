@@ -20,10 +20,24 @@ impl Node {
 
     /// The caller no longer waits.
     pub(crate) fn forget_ask(&mut self, now: Instant, id: u64) {
-        let key = (self.me.boot, id);
-        self.abandon_start_of(now, &key);
-        self.asks.remove(&key);
+        self.end_ask(now, (self.me.boot, id));
         self.touch(now);
+    }
+
+    /// Nobody waits for the answer any more.
+    pub(super) fn end_ask(&mut self, now: Instant, key: AskKey) {
+        self.abandon_start_of(now, &key);
+        if let Some(open) = self.asks.remove(&key) {
+            self.withdraw(&open);
+        }
+    }
+
+    /// Tells the node that has the question that its answer is not wanted. On the same stream it
+    /// comes behind the question itself, which may have been on its way all the time.
+    fn withdraw(&mut self, open: &Open) {
+        if let Place::Sent(to) = &open.place {
+            self.send(to, &Wire::Withdrawn(open.ask.id));
+        }
     }
 
     /// Another node asks, or passes a question on.
@@ -71,13 +85,20 @@ impl Node {
 
     /// Looks at a question: answers it, passes it on, or parks it until something changes.
     pub(super) fn consider(&mut self, now: Instant, key: &AskKey) {
-        let Some(Open { ask, .. }) = self.asks.get(key).cloned() else { return };
+        let Some(before) = self.asks.get(key).cloned() else { return };
+        self.dispatch(now, key, &before.ask);
+        if self.asks.get(key).is_none_or(|open| open.place != before.place) {
+            self.withdraw(&before);
+        }
+    }
+
+    fn dispatch(&mut self, now: Instant, key: &AskKey, ask: &Ask) {
         match &ask.what {
-            What::Register { name, spec } => self.consider_register(now, key, &ask, name, spec),
+            What::Register { name, spec } => self.consider_register(now, key, ask, name, spec),
             What::RegisterPid { name, pid } if ask.is_reserved => {
-                self.consider_pid(now, key, &ask, name, *pid);
+                self.consider_pid(now, key, ask, name, *pid);
             }
-            What::RegisterPid { name, pid } => self.consider_gate(now, key, &ask, name, *pid),
+            What::RegisterPid { name, pid } => self.consider_gate(now, key, ask, name, *pid),
             What::Unregister { name } => self.consider_unregister(now, key, name),
             What::Stop { name, how } => self.consider_stop(now, key, name, *how),
             What::StopPid { pid, how } => self.consider_stop_pid(now, key, *pid, *how),
@@ -275,6 +296,7 @@ impl Node {
         while let Some(key) = self.asks.expired(now) {
             self.abandon_start_of(now, &key);
             let Some(open) = self.asks.remove(&key) else { continue };
+            self.withdraw(&open);
             let outcome = match open.place {
                 Place::Parked(stage) => Outcome::Timeout(stage),
                 Place::Sent(_) | Place::Starting | Place::Stopping => {

@@ -30,6 +30,10 @@ pub(crate) enum Wire {
     /// The answer to a question.
     #[serde(rename = "a")]
     Answer(Answer),
+    /// The asker no longer waits for its receiver to answer the question with this number: it has
+    /// its answer, gave up, or asks another node.
+    #[serde(rename = "w")]
+    Withdrawn(u64),
     /// One copy of a name too many is to end.
     #[serde(rename = "c")]
     Conflict(Conflict),

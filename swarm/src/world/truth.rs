@@ -108,6 +108,7 @@ impl Truth {
             book.status = Status::Unknown;
             book.is_blocked = true;
         }
+        self.leave_all(name);
     }
 
     /// All is well: what clients could not know is what all nodes say.
