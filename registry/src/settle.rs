@@ -113,32 +113,36 @@ impl Registry {
         let is_ready = |needs: &Vec<(NodeId, u64)>| {
             needs.iter().all(|(log, position)| self.has_reached(log, *position))
         };
-        let awaited = self.settling.awaited.iter().filter(|(_, needs)| is_ready(needs));
-        let mut ready: BTreeSet<LogId> = awaited.filter_map(|(log, _)| self.log_id(log)).collect();
-        // What a tombstone outranks goes before it, or with it.
-        loop {
-            let stays = |log: &LogId| {
-                self.replica.logs[*log].standing == Standing::Closed && !ready.contains(log)
-            };
-            let is_needed = |id: &LogId| self.outranked_by(*id).any(|(_, log)| stays(&log));
-            let needed: Vec<LogId> = ready.iter().copied().filter(is_needed).collect();
-            if needed.is_empty() {
-                break;
-            }
-            ready.retain(|id| !needed.contains(id));
-        }
+        let ready = self.settling.awaited.iter().filter(|(_, needs)| is_ready(needs));
+        let ready: BTreeSet<LogId> = ready.filter_map(|(log, _)| self.log_id(log)).collect();
+        let ends: Vec<Fact> = ready.iter().flat_map(|id| self.ends_for(*id, &ready)).collect();
+        self.write(ends);
         for id in ready {
-            // The others have long forgotten what this node says of a name that was stopped since.
-            let own = self.outranked_by(id).filter(|(_, log)| *log == OWN);
-            let ends: Vec<Fact> = own
-                .filter_map(|(name, _)| {
-                    let token = self.replica.entry(OWN, &name)?.token();
-                    Some(Fact::Ended { name, token, why: Why::Settled })
-                })
-                .collect();
-            self.write(ends);
             self.bury(now, id);
         }
+    }
+
+    /// What this node has to say of the names that a log says are stopped, before it buries that
+    /// log together with `others`. Its own pointers to them go, since the peers have forgotten the
+    /// names long ago. Where a dead node's log stays that would bring a name back, this node keeps
+    /// the tombstone from now on.
+    fn ends_for(&self, id: LogId, others: &BTreeSet<LogId>) -> Vec<Fact> {
+        let mut ends: BTreeMap<Name, Fact> = BTreeMap::new();
+        for (name, log) in self.outranked_by(id) {
+            let own = self.replica.entry(OWN, &name);
+            let stays =
+                self.replica.logs[log].standing == Standing::Closed && !others.contains(&log);
+            let (token, why) = match (own, self.replica.entry(id, &name)) {
+                (Some(Entry::Claim(_)), _) | (_, None) => continue,
+                (_, Some(tombstone)) if stays => (tombstone.token(), Why::Stopped),
+                (Some(own), _) if log == OWN => (own.token(), Why::Settled),
+                _ => continue,
+            };
+            if why == Why::Stopped || !ends.contains_key(&name) {
+                ends.insert(name.clone(), Fact::Ended { name, token, why });
+            }
+        }
+        ends.into_values().collect()
     }
 
     /// The entries that a tombstone of this log keeps from starting their names.

@@ -69,17 +69,22 @@ impl Played {
 
     /// Node 2 says this, as its first fact.
     fn first_of_2(&mut self, fact: &Fact) -> Mark {
-        let mut writer = Self::of(2);
+        self.first_of(2, fact)
+    }
+
+    /// Node `n` says this, as its first fact.
+    fn first_of(&mut self, n: u64, fact: &Fact) -> Mark {
+        let mut writer = Self::of(n);
         writer.registry.node_up(writer.now, node(1));
         writer.registry.session_up(writer.now, node(1));
-        writer.lists(1, &[nothing_of(2)]);
+        writer.lists(1, &[nothing_of(n)]);
         writer.append(fact.clone());
         for (_, message) in writer.sent {
             if matches!(message, Message::Facts { .. }) {
-                self.hear(2, message);
+                self.hear(n, message);
             }
         }
-        self.mark_of(2)
+        self.mark_of(n)
     }
 
     fn of(n: u64) -> Self {
@@ -192,6 +197,32 @@ fn a_pointer_goes_with_the_tombstone_that_outranks_it() {
     n1.wait();
     assert!(!n1.holds(2));
     assert_eq!(n1.registry.resolve(&called("room")), Resolution::Free);
+    assert_eq!(n1.registry.epoch(&called("room")), 0, "nothing is left");
+}
+
+/// The peers buried two dead logs together, a claim and the stop that outranks it, and this node
+/// hears of the stop's log alone.
+#[test]
+fn a_tombstone_is_kept_where_what_it_outranks_stays() {
+    let mut n1 = Played::new(&[2, 3, 4]);
+    let of_2 = n1.first_of(2, &named(2, 1));
+    let token = Token::new(2, node(4).boot);
+    let stopped = Fact::Ended { name: called("room"), token, why: Why::Stopped };
+    let of_4 = n1.first_of(4, &stopped);
+    for dead in [2, 4] {
+        n1.registry.session_down(n1.now, &node(dead));
+        n1.registry.node_dead(n1.now, &node(dead));
+    }
+    assert_eq!(n1.registry.resolve(&called("room")), Resolution::Free);
+    n1.lists(3, &[n1.mark_of(1), closed(of_2.clone()), Mark { state: Held::Buried, ..of_4 }]);
+    n1.wait();
+    assert!(!n1.holds(4) && n1.registry.caught_up());
+    assert_eq!(n1.registry.resolve(&called("room")), Resolution::Free);
+    n1.lists(3, &[n1.mark_of(1), closed(of_2)]);
+    n1.wait();
+    assert!(!n1.holds(2));
+    n1.lists(3, &[n1.mark_of(1)]);
+    n1.wait();
     assert_eq!(n1.registry.epoch(&called("room")), 0, "nothing is left");
 }
 
