@@ -129,8 +129,15 @@ impl Registry {
         })
     }
 
-    /// The highest epoch that any log here shows for `name`; 0 where none does. A start or a move
-    /// takes one above it.
+    /// The epoch that a start or a move of `name` takes: one above every one that any log here
+    /// shows for it, and above what was let go of, since that may be left elsewhere (ownership, R5:
+    /// a tombstone that comes back would end a name that was registered anew below it).
+    #[must_use]
+    pub fn next_epoch(&self, name: &Name) -> u64 {
+        self.epoch(name).max(self.replica.forgotten) + 1
+    }
+
+    /// The highest epoch that any log here shows for `name`; 0 where none does.
     #[must_use]
     pub fn epoch(&self, name: &Name) -> u64 {
         self.highest(name).map_or(0, |token| token.epoch)

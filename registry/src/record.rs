@@ -94,8 +94,8 @@ pub enum Resolution<'a> {
     Orphan {
         /// The node whose claim it was.
         node: &'a NodeId,
-        /// The claim to start from. The new one's epoch is one above
-        /// [`epoch`](crate::Registry::epoch), which can be above this claim's.
+        /// The claim to start from. The new one's epoch is
+        /// [`next_epoch`](crate::Registry::next_epoch).
         claim: &'a Claim,
     },
     /// A node gave it to a live node, whose claim has not arrived here. Neither free nor to be

@@ -30,6 +30,8 @@ pub(crate) struct Replica {
     /// The names for which this node's log has a tombstone or a pointer.
     pub(crate) own_remains: BTreeSet<Name>,
     kinds: BTreeSet<Arc<str>>,
+    /// The highest epoch of what was let go of here while another node may still hold it.
+    pub(crate) forgotten: u64,
     pub(crate) events: VecDeque<Event>,
 }
 
@@ -228,7 +230,13 @@ impl Replica {
         let new = Traits::of(entry.as_ref());
         let record = self.names.entry(name.clone()).or_default();
         let before = record.summary(&self.logs);
-        let old = Traits::of(record.put(log, entry).as_ref());
+        let before_it = record.put(log, entry);
+        if let (Some(gone), false) = (&before_it, new.is_there)
+            && (self.logs[log].standing == Standing::Closed || !matches!(gone, Entry::Claim(_)))
+        {
+            self.forgotten = self.forgotten.max(gone.token().epoch);
+        }
+        let old = Traits::of(before_it.as_ref());
         let after = record.summary(&self.logs);
         let kind = record.kind(&after);
         if record.is_empty() {

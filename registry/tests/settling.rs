@@ -224,6 +224,7 @@ fn a_tombstone_is_kept_where_what_it_outranks_stays() {
     n1.lists(3, &[n1.mark_of(1)]);
     n1.wait();
     assert_eq!(n1.registry.epoch(&called("room")), 0, "nothing is left");
+    assert_eq!(n1.registry.next_epoch(&called("room")), 3, "the stop may be left elsewhere");
 }
 
 /// Seed 411 of the chaos: the dead log's tombstone outranked this node's, which waited for the

@@ -224,7 +224,7 @@ impl Node {
 
     /// A token above every one that this node has seen for `name`.
     pub(super) fn next_token(&self, name: &Name) -> Token {
-        Token::new(self.registry.epoch(name) + 1, self.me.boot)
+        Token::new(self.registry.next_epoch(name), self.me.boot)
     }
 
     /// The claim that this name is being started for is over: the start is, too, and so is a

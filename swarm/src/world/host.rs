@@ -273,7 +273,10 @@ impl SimNode {
             Event::BootBehind { remembered } => {
                 self.tell(News::Disowned { why: format!("boot {remembered} is remembered") });
             }
-            Event::Merged => self.alone_at = None,
+            Event::Merged => {
+                self.alone_at = None;
+                self.tell(News::Merged);
+            }
             Event::NodeDown { .. } | Event::Members => (),
         }
     }

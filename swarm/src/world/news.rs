@@ -32,6 +32,8 @@ pub(crate) enum News {
     Public(Public),
     /// The node has not found the others, and goes on without them.
     Alone,
+    /// It has been handed a list of members.
+    Merged,
     /// The node has handed over what it could, and ends its processes.
     Leaving,
     /// The node said goodbye and stopped.

@@ -323,6 +323,10 @@ impl Check<SimNode> for Witness {
             {
                 truth.divide(now, format!("{addr} holds {boot} dead, which lives"));
             }
+            // Those that were started at the same time may find each other first.
+            News::Merged if misses_one(hosts, addr) => {
+                truth.divide(now, format!("{addr} has not been told of all"));
+            }
             News::Alone => truth.divide(now, format!("{addr} goes on alone")),
             News::Public(Public::AgreementOverdue { .. }) => {
                 truth.divide(now, format!("{addr} goes on without agreement"));
@@ -354,6 +358,13 @@ impl Check<SimNode> for Witness {
 /// The nodes that have not left.
 pub(crate) fn present(hosts: &Hosts) -> impl Iterator<Item = (&SocketAddr, &SimNode)> {
     hosts.iter().filter(|(_, host)| !host.is_gone())
+}
+
+/// Whether the node at `addr` does not know of another that runs.
+fn misses_one(hosts: &Hosts, addr: SocketAddr) -> bool {
+    let Some(host) = hosts.get(&addr) else { return false };
+    present(hosts)
+        .any(|(other, there)| *other != addr && host.node().placing().member(there.id()).is_none())
 }
 
 /// Whether the node with this boot runs, and is not on its way out.
