@@ -320,6 +320,7 @@ impl Machine for Registry {
             }
             Message::Got { log, position, pieces } => self.take_got(&from, &log, position, pieces),
         }
+        self.end_unclaimed();
     }
 
     fn handle_timeout(&mut self, now: Instant) {

@@ -30,6 +30,8 @@ pub(crate) struct Replica {
     /// The names for which this node's log has a tombstone or a pointer.
     pub(crate) own_remains: BTreeSet<Name>,
     kinds: BTreeSet<Arc<str>>,
+    /// The names that another node's pointer gives to this one, which has no entry for them.
+    pub(crate) unclaimed: BTreeSet<Name>,
     /// The highest epoch of what was let go of here while another node may still hold it.
     pub(crate) forgotten: u64,
     pub(crate) events: VecDeque<Event>,
@@ -248,6 +250,9 @@ impl Replica {
             _ => {}
         }
         self.track_state(name, before.state, after.state);
+        if log != OWN && new.target.as_ref() == Some(&self.logs[OWN].node) {
+            self.unclaimed.insert(name.clone());
+        }
         if old.target != new.target {
             self.track_pointer(name, old.target, new.target);
         }

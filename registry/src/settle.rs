@@ -145,6 +145,31 @@ impl Registry {
         ends.into_values().collect()
     }
 
+    /// Ends the names that a pointer gives to this node and that it knows nothing of any more. It
+    /// claimed each of them before anybody could point here, so it has ended them since, and let
+    /// go of that: it saw no use for the tombstone while it was cut off from who points here.
+    /// Without a word of it they would be pending for ever.
+    pub(crate) fn end_unclaimed(&mut self) {
+        if self.replica.unclaimed.is_empty() {
+            return;
+        }
+        let me = &self.me;
+        let ends = std::mem::take(&mut self.replica.unclaimed).into_iter().filter_map(|name| {
+            let record = self.replica.names.get(&name)?;
+            let pointers = record.iter().filter(|(_, entry)| entry.target() == Some(me));
+            let token = pointers.map(|(_, entry)| entry.token()).max()?;
+            let is_known = match record.of(OWN) {
+                // A claim below is made anew above whatever is shown here.
+                Some(Entry::Claim(_)) => true,
+                Some(own) => own.token() >= token,
+                None => false,
+            };
+            (!is_known).then_some(Fact::Ended { name, token, why: Why::Stopped })
+        });
+        let ends = ends.collect();
+        self.write(ends);
+    }
+
     /// The entries that a tombstone of this log keeps from starting their names.
     fn outranked_by(&self, id: LogId) -> impl Iterator<Item = (Name, LogId)> {
         self.replica.logs[id].names.keys().flat_map(move |name| {

@@ -74,11 +74,18 @@ impl Played {
 
     /// Node `n` says this, as its first fact.
     fn first_of(&mut self, n: u64, fact: &Fact) -> Mark {
+        self.first_facts_of(n, std::slice::from_ref(fact))
+    }
+
+    /// Node `n` says these, as its first facts.
+    fn first_facts_of(&mut self, n: u64, facts: &[Fact]) -> Mark {
         let mut writer = Self::of(n);
         writer.registry.node_up(writer.now, node(1));
         writer.registry.session_up(writer.now, node(1));
         writer.lists(1, &[nothing_of(n)]);
-        writer.append(fact.clone());
+        for fact in facts {
+            writer.append(fact.clone());
+        }
         for (_, message) in writer.sent {
             if matches!(message, Message::Facts { .. }) {
                 self.hear(n, message);
@@ -198,6 +205,19 @@ fn a_pointer_goes_with_the_tombstone_that_outranks_it() {
     assert!(!n1.holds(2));
     assert_eq!(n1.registry.resolve(&called("room")), Resolution::Free);
     assert_eq!(n1.registry.epoch(&called("room")), 0, "nothing is left");
+}
+
+/// This node ended the name while it took the other for dead, and forgot it together with the
+/// other's log. The other comes back with a pointer to a claim that nobody has any more.
+#[test]
+fn a_pointer_to_a_node_that_has_forgotten_the_name_is_answered_with_its_end() {
+    let mut n1 = Played::new(&[2]);
+    let token = Token::new(2, node(1).boot);
+    let why = Why::GoneTo { log: node(1), token };
+    let gone = Fact::Ended { name: called("room"), token: Token::new(1, node(2).boot), why };
+    n1.first_facts_of(2, &[named(2, 1), gone]);
+    assert_eq!(n1.registry.resolve(&called("room")), Resolution::Free, "and not pending for ever");
+    assert_eq!(n1.registry.highest(&called("room")), Some(token), "the others read the end here");
 }
 
 /// The peers buried two dead logs together, a claim and the stop that outranks it, and this node
