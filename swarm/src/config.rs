@@ -1,9 +1,10 @@
 //! All settings of a node, one section for each layer.
 
 use crate::ConfigError;
+use std::time::Duration;
 
 /// The settings of a node. Every section has defaults for nodes on one network.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Membership: how soon a node is held dead, and how quiet it all is.
     pub swim: swarm_swim::Config,
@@ -17,6 +18,28 @@ pub struct Config {
     pub registry: swarm_registry::Config,
     /// Moves of names between nodes.
     pub handoff: swarm_handoff::Config,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let ms = Duration::from_millis;
+        Self {
+            // Half the periods of a local network: what waits for a death are calls.
+            swim: swarm_swim::Config {
+                probe_interval: ms(500),
+                probe_timeout: ms(200),
+                probe_timeout_min: ms(50),
+                suspicion_max_mult: 2,
+                leave_timeout: ms(1000),
+                ..swarm_swim::Config::lan()
+            },
+            link: swarm_link::Config::default(),
+            quic: swarm_link::quic::Settings::default(),
+            process: swarm_process::Config::default(),
+            registry: swarm_registry::Config::default(),
+            handoff: swarm_handoff::Config::default(),
+        }
+    }
 }
 
 /// Settings that were checked.

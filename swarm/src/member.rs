@@ -47,6 +47,7 @@ pub enum MemberState {
 /// The members of `node`'s cluster that it does not hold dead, in order of their names.
 pub(crate) fn members(node: &Node) -> Arc<[Member]> {
     let mut members: Vec<_> = node.swim().members().filter_map(member).collect();
+    members.sort_by(|one, other| one.id.cmp(&other.id));
     let total: f64 = members.iter().filter(|m| m.ready).map(|m| m.weight).sum();
     for member in members.iter_mut().filter(|member| member.ready) {
         member.share = member.weight / total;

@@ -24,7 +24,7 @@ pub struct Counters {
     pub suspicions: u64,
     /// Accusations against this node that it refuted with a new incarnation.
     pub refutations: u64,
-    /// Members declared dead here because the suspicion timed out.
+    /// Members declared dead here.
     pub deaths: u64,
     /// Answers to statements that were out of date.
     pub corrections: u64,
@@ -54,6 +54,8 @@ pub struct Refusals {
     pub tag: u64,
     /// Seen before, or too old to tell.
     pub replay: u64,
+    /// More than one sender may send.
+    pub budget: u64,
     /// The tag verifies and the body makes no sense.
     pub body: u64,
 }
@@ -69,6 +71,7 @@ impl Refusals {
             + self.receiver
             + self.tag
             + self.replay
+            + self.budget
             + self.body
     }
 }

@@ -61,6 +61,8 @@ pub enum Event {
 pub enum Failure {
     /// It did not refute a suspicion in time.
     Timeout,
+    /// Its process has ended: its system closed its stream, and refuses what is sent to it.
+    Refused,
     /// A newer boot of the same name lives.
     Superseded,
 }

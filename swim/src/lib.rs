@@ -18,6 +18,8 @@
 //! | Piece | For |
 //! |---|---|
 //! | [`Swim`], [`Event`], [`Member`] | the machine, what it tells, what it knows |
+//! | [`Protocol`], [`Packet`] | the machine without sealing, for simulations |
+//! | [`Health`] | how well this node itself does |
 //! | [`Config`], [`Checked`], [`Metadata`] | settings, and what a node says about itself |
 //! | [`Keyring`], [`Cipher`], [`Key`], [`NullCipher`] | sealing |
 //! | [`Counters`], [`Refusals`] | what happened how often |
@@ -32,14 +34,14 @@ pub use counters::{Counters, Refusals};
 mod event;
 pub use event::{Event, Failure};
 
+mod health;
+pub use health::Health;
+
 mod keyring;
 pub use keyring::{Keyring, KeyringError};
 
-mod machine;
-pub use machine::Swim;
-
 mod member;
-pub use member::{Member, State};
+pub use member::{Member, Record, State};
 
 mod metadata;
 pub use metadata::{Metadata, MetadataError};
@@ -47,12 +49,23 @@ pub use metadata::{Metadata, MetadataError};
 mod null;
 pub use null::NullCipher;
 
+mod packet;
+pub use packet::Packet;
+
+mod protocol;
+pub use protocol::Protocol;
+
 mod seal;
 pub use seal::{Cipher, Key, PACKET_LEN_MAX, TAG_LEN};
 
+mod swim;
+pub use swim::Swim;
+
+mod budget;
 mod news;
 mod order;
 mod replay;
+mod rtt;
 mod suspicion;
 mod table;
 mod wire;

@@ -2,22 +2,31 @@
 
 use crate::Metadata;
 use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::Arc;
 use swarm_base::NodeId;
 
-/// A node as this node sees it.
+/// What a node says about itself. Shared, not copied, between everything that speaks of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
+pub struct Record {
     /// Its name and which of its lives.
     pub id: NodeId,
     /// Where it wants its packets: the address that it advertises.
     pub address: SocketAddr,
+    /// What it tells about itself.
+    pub metadata: Metadata,
+}
+
+/// A node as this node sees it: its [`Record`], to which it derefs, and what is believed of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// What it said about itself.
+    pub record: Arc<Record>,
     /// What is believed of it.
     pub state: State,
     /// Which of its own statements, or of the accusations against it, is the latest known. Only
     /// the node itself raises it.
     pub incarnation: u64,
-    /// What it tells about itself.
-    pub metadata: Metadata,
 }
 
 impl Member {
@@ -25,6 +34,14 @@ impl Member {
     #[must_use]
     pub const fn is_live(&self) -> bool {
         self.state.is_live()
+    }
+}
+
+impl Deref for Member {
+    type Target = Record;
+
+    fn deref(&self) -> &Record {
+        &self.record
     }
 }
 

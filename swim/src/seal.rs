@@ -18,14 +18,19 @@
 mod header;
 use header::Header;
 
+use crate::budget::Budget;
 use crate::keyring::Keyring;
 use crate::replay::Window;
 use std::collections::BTreeMap;
-use swarm_base::{Boot, ClusterSecret, Instant, NodeId};
+use swarm_base::{Boot, ClusterSecret, Instant, NodeId, NodeName};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The most bytes in a packet: below every usual MTU, so that no packet is fragmented.
-pub const PACKET_LEN_MAX: usize = 1200;
+/// The most bytes in a packet that is opened. What is sent is bounded by
+/// [`packet_len_max`](crate::Config::packet_len_max), which is no more.
+pub const PACKET_LEN_MAX: usize = 1400;
+
+/// The most bytes of packets that every node can send: below every usual MTU.
+const PACKET_LEN_MIN: usize = 1200;
 
 /// Bytes of an authentication tag.
 pub const TAG_LEN: usize = 16;
@@ -71,6 +76,7 @@ pub(crate) struct Seal {
 struct Sender {
     window: Window,
     heard: Instant,
+    budget: Budget,
     /// Its key for each secret in the keyring, derived when first needed.
     keys: Vec<Option<Box<dyn Key>>>,
 }
@@ -92,6 +98,8 @@ pub(crate) enum Refusal {
     Receiver,
     Tag,
     Replay,
+    Budget,
+    Body,
 }
 
 impl Seal {
@@ -120,14 +128,14 @@ impl Seal {
         }
     }
 
-    /// Bytes that are left for a body.
-    pub(crate) fn body_len_max(&self) -> usize {
-        PACKET_LEN_MAX - TAG_LEN - Header::LEN_MIN - self.me.name.as_str().len()
-    }
-
-    /// Seals `body` for the boot `receiver`, or for whoever gets it where that is zero.
-    pub(crate) fn seal(&mut self, receiver: Boot, body: &[u8]) -> Vec<u8> {
-        assert!(body.len() <= self.body_len_max(), "a body fits its packet");
+    /// Seals what `body` appends, some `body_len` bytes, for the boot `receiver`, or for whoever
+    /// gets it where that is zero.
+    pub(crate) fn seal(
+        &mut self,
+        receiver: Boot,
+        body_len: usize,
+        body: impl FnOnce(&mut Vec<u8>),
+    ) -> Vec<u8> {
         self.counter += 1;
         let header = Header {
             len: Header::LEN_MIN + self.me.name.as_str().len(),
@@ -137,9 +145,10 @@ impl Seal {
             receiver,
             counter: self.counter,
         };
-        let mut packet = Vec::with_capacity(header.len + body.len() + TAG_LEN);
+        let mut packet = Vec::with_capacity(header.len + body_len + TAG_LEN);
         header.write(&mut packet);
-        packet.extend(body);
+        body(&mut packet);
+        assert!(packet.len() + TAG_LEN <= PACKET_LEN_MAX, "a body fits its packet");
         let (associated, body) = packet.split_at_mut(header.len);
         let tag = self.own_key.seal(self.counter, associated, body);
         packet.extend(tag);
@@ -221,13 +230,17 @@ impl Seal {
         let sender = self.senders.entry(header.sender.clone()).or_insert_with(|| Sender {
             window: Window::new(),
             heard: now,
+            budget: Budget::new(now),
             keys: Vec::new(),
         });
         if !sender.window.is_fresh(header.counter) {
             return Err(Refusal::Replay);
         }
-        sender.window.advance(header.counter);
         sender.heard = now;
+        if !sender.budget.take(now) {
+            return Err(Refusal::Budget);
+        }
+        sender.window.advance(header.counter);
         Ok(())
     }
 }
@@ -246,9 +259,14 @@ fn sender_key(cipher: &dyn Cipher, keyring: &Keyring, idx: usize, sender: &NodeI
     cipher.key(&cipher.derive(&keyring.secrets()[idx], salt, &info))
 }
 
-/// Bytes that are left for a body whatever the sender's name.
+/// Bytes that are left for a body in the packets of `sender`.
+pub(crate) fn body_len_max(packet_len_max: usize, sender: &NodeName) -> usize {
+    packet_len_max - TAG_LEN - Header::LEN_MIN - sender.as_str().len()
+}
+
+/// Bytes that are left for a body whatever the sender's name and settings.
 pub(crate) const BODY_LEN_MIN: usize =
-    PACKET_LEN_MAX - TAG_LEN - Header::LEN_MIN - swarm_base::NodeName::LEN_MAX;
+    PACKET_LEN_MIN - TAG_LEN - Header::LEN_MIN - NodeName::LEN_MAX;
 
 /// How many boots of senders are remembered. Only who holds the secret can become one. Beyond
 /// that the one unheard for longest is forgotten, and with it what it sent before.

@@ -1,6 +1,8 @@
 //! How long an accused node has to refute (SWIM §4.2; Lifeguard, LHA-Suspicion).
 
 use crate::Config;
+use crate::table::Position;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use swarm_base::{Instant, NodeId};
 
@@ -36,11 +38,11 @@ impl Suspicion {
     }
 
     /// Stops waiting for confirmations: others have given the accused up.
-    pub(crate) fn shorten(&mut self) {
+    fn shorten(&mut self) {
         self.max = self.min;
     }
 
-    pub(crate) fn confirm(&mut self, by: &NodeId) -> Confirmation {
+    fn confirm(&mut self, by: &NodeId) -> Confirmation {
         if self.accusers.len() > CONFIRMATIONS || self.accusers.contains(by) {
             return Confirmation::Nothing;
         }
@@ -48,14 +50,9 @@ impl Suspicion {
         Confirmation::Shortened
     }
 
-    pub(crate) fn deadline(&self) -> Instant {
+    fn deadline(&self) -> Instant {
         let shrunk = SHRINK_PERMILLE[self.accusers.len() - 1];
         self.started + (self.max - (self.max - self.min) * shrunk / 1000)
-    }
-
-    /// Gives the accused the time that this node itself lost.
-    pub(crate) fn postpone(&mut self, lost: Duration) {
-        self.started += lost;
     }
 
     /// Who accused first.
@@ -63,8 +60,84 @@ impl Suspicion {
         &self.accusers[0]
     }
 
-    pub(crate) fn is_accused_by(&self, node: &NodeId) -> bool {
+    fn is_accused_by(&self, node: &NodeId) -> bool {
         self.accusers.contains(node)
+    }
+}
+
+/// All running suspicions, one for each suspect member.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Suspicions {
+    running: BTreeMap<Position, Suspicion>,
+    deadlines: BTreeSet<(Instant, Position)>,
+    /// Those that this node raised or confirmed by a probe of its own.
+    own: BTreeSet<Position>,
+}
+
+impl Suspicions {
+    pub(crate) fn get(&self, suspect: Position) -> Option<&Suspicion> {
+        self.running.get(&suspect)
+    }
+
+    pub(crate) fn start(&mut self, suspect: Position, suspicion: Suspicion, me: &NodeId) {
+        self.end(suspect);
+        if suspicion.is_accused_by(me) {
+            self.own.insert(suspect);
+        }
+        self.deadlines.insert((suspicion.deadline(), suspect));
+        self.running.insert(suspect, suspicion);
+    }
+
+    pub(crate) fn end(&mut self, suspect: Position) {
+        if let Some(suspicion) = self.running.remove(&suspect) {
+            self.deadlines.remove(&(suspicion.deadline(), suspect));
+            self.own.remove(&suspect);
+        }
+    }
+
+    pub(crate) fn confirm(&mut self, suspect: Position, by: &NodeId, me: &NodeId) -> Confirmation {
+        if self.running.contains_key(&suspect) && by == me {
+            self.own.insert(suspect);
+        }
+        self.change(suspect, |suspicion| suspicion.confirm(by)).unwrap_or(Confirmation::Nothing)
+    }
+
+    /// Others have given the suspect up.
+    pub(crate) fn shorten(&mut self, suspect: Position) {
+        let _ = self.change(suspect, Suspicion::shorten);
+    }
+
+    /// Gives everybody the time that this node itself lost.
+    pub(crate) fn postpone(&mut self, lost: Duration) {
+        self.running.values_mut().for_each(|suspicion| suspicion.started += lost);
+        let deadlines = self.running.iter().map(|(at, suspicion)| (suspicion.deadline(), *at));
+        self.deadlines = deadlines.collect();
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(deadline, _)| *deadline)
+    }
+
+    /// Ends one whose time is up.
+    pub(crate) fn pop_over(&mut self, now: Instant) -> Option<Position> {
+        let (deadline, suspect) = *self.deadlines.first()?;
+        (deadline <= now).then(|| {
+            self.end(suspect);
+            suspect
+        })
+    }
+
+    /// The suspects whom this node accuses itself.
+    pub(crate) fn own(&self) -> impl Iterator<Item = Position> {
+        self.own.iter().copied()
+    }
+
+    fn change<T>(&mut self, suspect: Position, change: impl FnOnce(&mut Suspicion) -> T) -> Option<T> {
+        let suspicion = self.running.get_mut(&suspect)?;
+        self.deadlines.remove(&(suspicion.deadline(), suspect));
+        let changed = change(suspicion);
+        self.deadlines.insert((suspicion.deadline(), suspect));
+        Some(changed)
     }
 }
 
@@ -100,6 +173,10 @@ mod tests {
         NodeId::new(NodeName::new(name).expect("a name"), Boot::default())
     }
 
+    fn config() -> Config {
+        Config { probe_interval: Duration::from_millis(500), ..Config::lan() }
+    }
+
     #[test]
     fn the_logarithm_is_exact_at_powers_of_ten() {
         let check = |n, expected| assert_eq!(log10_permille(n), expected, "{n}");
@@ -113,7 +190,7 @@ mod tests {
 
     #[test]
     fn confirmations_shorten_and_repetitions_do_not() {
-        let config = Config::default();
+        let config = Config { suspicion_max_mult: 2, ..config() };
         let mut suspicion = Suspicion::new(Instant::START, &config, 8, node("a"));
         let at = |ms| Instant::after_start(Duration::from_millis(ms));
         assert_eq!(suspicion.deadline(), at(3000));
@@ -127,7 +204,7 @@ mod tests {
 
     #[test]
     fn three_nodes_do_not_wait_for_confirmations_that_cannot_come() {
-        let suspicion = Suspicion::new(Instant::START, &Config::default(), 3, node("a"));
+        let suspicion = Suspicion::new(Instant::START, &config(), 3, node("a"));
         assert_eq!(suspicion.deadline().since_start(), Duration::from_millis(1500));
     }
 }

@@ -25,17 +25,19 @@ pub(crate) enum Message {
     Taken { holder: SocketAddr },
     /// A later life of yours is remembered.
     Behind { remembered: Boot },
-    /// Give me the table, where the names' hashes are `from` or more.
-    Pull { from: u64 },
-    /// The updates are all the table has where the names' hashes are in `from..until`;
-    /// `until == 0` means to the end.
+    /// Give me the table, where the names' hashes are `from` or more and differ from mine.
+    Pull { from: u64, ranges: Vec<Range> },
+    /// The updates are all that the table has where the names' hashes are in `from..until`, but for
+    /// ranges that the asker has alike; `until == 0` means to the end.
     Page { from: u64, until: u64 },
     /// Are you there? My table's hash is `digest`.
     Ping { seq: u64, digest: u64 },
     /// I am, or the one that I was asked to ping is. My table's hash is `digest`.
     Ack { seq: u64, digest: u64 },
-    /// Ping `target` for me.
-    PingReq { seq: u64, target: NodeId, address: SocketAddr },
+    /// Ping `target` for me, and say so where it has not answered after `patience_ms`.
+    PingReq { seq: u64, target: NodeId, address: SocketAddr, patience_ms: u32 },
+    /// I am here, and the one that I was asked to ping has not answered (Lifeguard).
+    Nack { seq: u64 },
     /// Only updates.
     Gossip,
     /// Goodbye. The first update says the same. Answered by `Ack`.
@@ -57,20 +59,55 @@ impl Message {
                 body.push(BEHIND);
                 body.extend(remembered.to_bytes());
             }
-            Self::Pull { from } => words(body, PULL, &[*from]),
+            Self::Pull { from, ranges } => {
+                words(body, PULL, &[*from]);
+                body.push(ranges.len() as u8);
+                for Range { until, digest } in ranges {
+                    body.extend(until.to_be_bytes());
+                    body.extend(digest.to_be_bytes());
+                }
+            }
             Self::Page { from, until } => words(body, PAGE, &[*from, *until]),
             Self::Ping { seq, digest } => words(body, PING, &[*seq, *digest]),
             Self::Ack { seq, digest } => words(body, ACK, &[*seq, *digest]),
-            Self::PingReq { seq, target, address } => {
+            Self::PingReq { seq, target, address, patience_ms } => {
                 words(body, PING_REQ, &[*seq]);
                 put_id(body, target);
                 put_address(body, address);
+                body.extend(patience_ms.to_be_bytes());
             }
+            Self::Nack { seq } => words(body, NACK, &[*seq]),
             Self::Gossip => body.push(GOSSIP),
             Self::Leave { seq } => words(body, LEAVE, &[*seq]),
         }
     }
+
+    /// How many bytes [`encode`](Self::encode) appends.
+    pub(crate) fn len(&self) -> usize {
+        1 + match self {
+            Self::Join | Self::Gossip => 0,
+            Self::Hello { .. } | Self::HelloAck { .. } | Self::Nack { .. } | Self::Leave { .. } => 8,
+            Self::Ping { .. } | Self::Ack { .. } | Self::Page { .. } | Self::Behind { .. } => 16,
+            Self::Taken { holder } => address_len(holder),
+            Self::Pull { ranges, .. } => 8 + 1 + ranges.len() * RANGE_LEN,
+            Self::PingReq { target, address, .. } => 8 + id_len(target) + address_len(address) + 4,
+        }
+    }
 }
+
+/// A range of names' hashes, from the end of the one before to `until` (0: to the end), and a
+/// hash of all that the table has there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Range {
+    pub(crate) until: u64,
+    pub(crate) digest: u64,
+}
+
+/// The bytes of an encoded range.
+const RANGE_LEN: usize = 16;
+
+/// The most ranges in one message: a kilobyte.
+pub(crate) const RANGES_MAX: usize = 48;
 
 /// Decodes a body. `None` for anything that `Message::encode` and `Update::encode` do not write,
 /// apart from updates of unknown kinds, which are skipped.
@@ -82,7 +119,7 @@ pub(crate) fn decode(body: &[u8]) -> Option<(Message, Vec<Update>)> {
         JOIN => Message::Join,
         TAKEN => Message::Taken { holder: reader.address()? },
         BEHIND => Message::Behind { remembered: reader.boot()? },
-        PULL => Message::Pull { from: reader.u64()? },
+        PULL => Message::Pull { from: reader.u64()?, ranges: reader.ranges()? },
         PAGE => Message::Page { from: reader.u64()?, until: reader.u64()? },
         PING => Message::Ping { seq: reader.u64()?, digest: reader.u64()? },
         ACK => Message::Ack { seq: reader.u64()?, digest: reader.u64()? },
@@ -90,7 +127,9 @@ pub(crate) fn decode(body: &[u8]) -> Option<(Message, Vec<Update>)> {
             seq: reader.u64()?,
             target: reader.id()?,
             address: reader.address()?,
+            patience_ms: reader.u32()?,
         },
+        NACK => Message::Nack { seq: reader.u64()? },
         GOSSIP => Message::Gossip,
         LEAVE => Message::Leave { seq: reader.u64()? },
         _ => return None,
@@ -125,8 +164,20 @@ impl<'a> Reader<'a> {
         self.chunk().map(u16::from_be_bytes)
     }
 
+    fn u32(&mut self) -> Option<u32> {
+        self.chunk().map(u32::from_be_bytes)
+    }
+
     fn u64(&mut self) -> Option<u64> {
         self.chunk().map(u64::from_be_bytes)
+    }
+
+    fn ranges(&mut self) -> Option<Vec<Range>> {
+        let n = usize::from(self.u8()?);
+        if n > RANGES_MAX {
+            return None;
+        }
+        (0..n).map(|_| Some(Range { until: self.u64()?, digest: self.u64()? })).collect()
     }
 
     fn boot(&mut self) -> Option<Boot> {
@@ -158,6 +209,17 @@ fn put_id(body: &mut Vec<u8>, id: &NodeId) {
     body.push(id.name.as_str().len() as u8);
     body.extend(id.name.as_str().as_bytes());
     body.extend(id.boot.to_bytes());
+}
+
+fn id_len(id: &NodeId) -> usize {
+    1 + id.name.as_str().len() + 16
+}
+
+const fn address_len(address: &SocketAddr) -> usize {
+    match address {
+        SocketAddr::V4(_) => 1 + 4 + 2,
+        SocketAddr::V6(_) => 1 + 16 + 2,
+    }
 }
 
 fn put_address(body: &mut Vec<u8>, address: &SocketAddr) {
@@ -198,11 +260,13 @@ const ACK: u8 = 9;
 const PING_REQ: u8 = 10;
 const GOSSIP: u8 = 11;
 const LEAVE: u8 = 12;
+const NACK: u8 = 13;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Metadata;
+    use crate::{Metadata, Record};
+    use std::sync::Arc;
     use swarm_base::Rng;
 
     fn id(name: &str) -> NodeId {
@@ -213,12 +277,13 @@ mod tests {
         let address: SocketAddr = "127.0.0.1:7001".parse().expect("an address");
         let v6: SocketAddr = "[2001:db8::1]:7001".parse().expect("an address");
         let metadata = Metadata::new([7; 512]).expect("as long as can be");
-        let update = |claim| Update { id: id("b"), incarnation: 3, claim };
+        let update = |claim| Update { incarnation: 3, claim };
         let updates = vec![
-            update(Claim::Alive { address, metadata }),
-            update(Claim::Suspect { by: id("c") }),
-            update(Claim::Dead { address: v6 }),
-            update(Claim::Left { address }),
+            update(Claim::Alive(Arc::new(Record { id: id("b"), address, metadata }))),
+            update(Claim::Suspect { id: id("b"), by: id("c") }),
+            update(Claim::Dead { id: id("b"), address: v6 }),
+            update(Claim::Refused { id: id("b"), address }),
+            update(Claim::Left { id: id("b"), address }),
         ];
         let messages = [
             Message::Hello { nonce: 1 },
@@ -226,11 +291,13 @@ mod tests {
             Message::Join,
             Message::Taken { holder: v6 },
             Message::Behind { remembered: id("a").boot },
-            Message::Pull { from: 9 },
+            Message::Pull { from: 9, ranges: Vec::new() },
+            Message::Pull { from: 9, ranges: vec![Range { until: 20, digest: 5 }; RANGES_MAX] },
             Message::Page { from: 9, until: 10 },
             Message::Ping { seq: 1, digest: u64::MAX },
             Message::Ack { seq: 1, digest: 2 },
-            Message::PingReq { seq: 4, target: id("z"), address },
+            Message::PingReq { seq: 4, target: id("z"), address, patience_ms: 5 },
+            Message::Nack { seq: 4 },
             Message::Gossip,
             Message::Leave { seq: 5 },
         ];
@@ -248,6 +315,8 @@ mod tests {
     fn what_is_encoded_decodes() {
         for (message, updates) in samples() {
             let body = encode(&message, &updates);
+            let len = message.len() + updates.iter().map(Update::len).sum::<usize>();
+            assert_eq!(body.len(), len, "{message:?}");
             assert_eq!(decode(&body), Some((message, updates)));
         }
     }
@@ -271,7 +340,7 @@ mod tests {
             let len = rng.below(200);
             let mut body: Vec<u8> = (0..len).map(|_| rng.next_u64() as u8).collect();
             if let Some(kind) = body.first_mut() {
-                *kind %= 14;
+                *kind %= 15;
             }
             drop(decode(&body));
         }
@@ -281,7 +350,8 @@ mod tests {
     fn an_update_of_an_unknown_kind_is_skipped() {
         let mut body = encode(&Message::Gossip, &[]);
         body.extend([200, 0, 3, 1, 2, 3]);
-        let known = Update { id: id("b"), incarnation: 1, claim: Claim::Suspect { by: id("c") } };
+        let claim = Claim::Suspect { id: id("b"), by: id("c") };
+        let known = Update { incarnation: 1, claim };
         known.encode(&mut body);
         assert_eq!(decode(&body), Some((Message::Gossip, vec![known])));
     }

@@ -67,7 +67,7 @@ impl Make {
             Sealing::Checksum => Box::new(NullCipher),
             Sealing::Real => Box::new(RingCipher::new()),
         };
-        let swim = swarm_swim::Config::default().check().expect("the defaults are sound");
+        let swim = crate::Config::default().swim.check().expect("the defaults are sound");
         let keyring = Keyring::new(CLUSTER, secret);
         let mut swim =
             Swim::new(now, me.clone(), addr, metadata, swim, keyring, cipher, rng.fork());

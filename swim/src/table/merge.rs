@@ -1,10 +1,10 @@
 //! The rule by which a statement replaces what is held.
 
-use super::Table;
+use super::{Entry, Position, Table};
 use crate::wire::{Claim, Update};
-use crate::{Member, Metadata, State};
+use crate::{Member, Metadata, Record, State};
 use std::cmp::Ordering;
-use std::net::SocketAddr;
+use std::sync::Arc;
 use swarm_base::{Instant, NodeId};
 
 /// What a statement changed.
@@ -49,51 +49,63 @@ pub(crate) enum Merge {
 
 impl Table {
     pub(crate) fn merge(&mut self, now: Instant, update: &Update) -> Merge {
-        let Some(held) = self.entries.get(&update.id.name) else {
+        let id = update.id();
+        let Some(held) = self.at(Position::of(&id.name)) else {
             return self.merge_unknown(now, update);
         };
-        if update.id.boot != held.member.id.boot {
+        if held.member.id.name != id.name {
+            return Merge::Overflow;
+        }
+        if held.member.id.boot != id.boot {
             return self.merge_other_boot(now, update);
         }
         if update.incarnation > held.member.incarnation.saturating_add(LEAP_MAX) {
             return Merge::Overflow;
         }
+        let (held, content) = (held.member.clone(), held.content);
         match &update.claim {
-            Claim::Alive { address, metadata } => self.merge_alive(now, update, *address, metadata),
-            Claim::Suspect { .. } => self.merge_suspect(now, update),
-            Claim::Dead { .. } => self.merge_dead(now, update),
-            Claim::Left { .. } => self.merge_left(now, update),
+            Claim::Alive(record) => self.merge_alive(now, update, record, &held, content),
+            Claim::Suspect { .. } => self.merge_suspect(now, update, held, content),
+            Claim::Dead { .. } | Claim::Refused { .. } => {
+                self.merge_dead(now, update, held, content)
+            }
+            Claim::Left { .. } => self.merge_left(now, update, held, content),
         }
     }
 
     /// Makes room by forgetting whoever has been gone for longest. The live are never forgotten.
     fn forget_one(&mut self) -> bool {
         let gone = self.entries.iter().filter(|(_, entry)| !entry.member.is_live());
-        let oldest = gone.min_by_key(|(_, entry)| entry.changed).map(|(name, _)| name.clone());
-        oldest.is_some_and(|name| self.entries.remove(&name).is_some())
+        let oldest = gone.min_by_key(|(_, entry)| entry.changed).map(|(position, _)| *position);
+        let forgotten = oldest.and_then(|position| self.entries.remove(&position));
+        let is_dead = |entry: &Entry| entry.member.state == State::Dead;
+        self.n_dead -= usize::from(forgotten.as_ref().is_some_and(is_dead));
+        forgotten.is_some()
     }
 
     fn merge_unknown(&mut self, now: Instant, update: &Update) -> Merge {
-        let Some(address) = update.claim.address() else { return Merge::Nothing };
+        let Some(member) = update.to_member() else { return Merge::Nothing };
         let is_full = self.entries.len() >= ENTRIES_MAX && !self.forget_one();
         if is_full || update.incarnation > FIRST_INCARNATION_MAX {
             return Merge::Overflow;
         }
-        self.put(now, update.to_member(address), update.incarnation);
+        self.put(now, member, update.incarnation);
         if update.state().is_live() { Merge::Joined } else { Merge::Remembered }
     }
 
     fn merge_other_boot(&mut self, now: Instant, update: &Update) -> Merge {
-        let held = &self.entries[&update.id.name].member;
-        if update.id.boot < held.id.boot {
+        let Some(held) = self.get(&update.id().name).map(|entry| &entry.member) else {
+            return Merge::Nothing;
+        };
+        if update.id().boot < held.id.boot {
             return Merge::Stale;
         }
-        let Some(address) = update.claim.address() else { return Merge::Nothing };
+        let Some(member) = update.to_member() else { return Merge::Nothing };
         if update.incarnation > FIRST_INCARNATION_MAX {
             return Merge::Overflow;
         }
         let old = held.is_live().then(|| held.id.clone());
-        self.put(now, update.to_member(address), update.incarnation);
+        self.put(now, member, update.incarnation);
         match (old, update.state().is_live()) {
             (Some(old), true) => Merge::Replaced(old),
             (Some(old), false) => Merge::Superseded(old),
@@ -106,66 +118,58 @@ impl Table {
         &mut self,
         now: Instant,
         update: &Update,
-        address: SocketAddr,
-        metadata: &Metadata,
+        record: &Arc<Record>,
+        held: &Member,
+        content: u64,
     ) -> Merge {
-        let entry = &self.entries[&update.id.name];
-        let held = &entry.member;
-        let changes = *metadata != held.metadata || address != held.address;
-        if update.incarnation > held.incarnation {
-            let before = held.state;
-            self.put(now, update.to_member(address), update.incarnation);
-            return match (before, changes) {
-                (State::Dead | State::Left, _) => Merge::Joined,
-                (State::Suspect, true) => Merge::RefutedAndUpdated,
-                (State::Suspect, false) => Merge::Refuted,
-                (State::Alive, true) => Merge::Updated,
-                (State::Alive, false) => Merge::Refreshed,
+        let (incarnation, record) = (update.incarnation, record.clone());
+        if incarnation <= held.incarnation && (incarnation <= content || !held.is_live()) {
+            return match (incarnation, State::Alive).cmp(&(held.incarnation, held.state)) {
+                Ordering::Less => Merge::Stale,
+                _ => Merge::Nothing,
             };
         }
-        if update.incarnation > entry.content && held.is_live() {
-            let member = Member { address, metadata: metadata.clone(), ..held.clone() };
-            self.put(now, member, update.incarnation);
+        let changes = record != held.record;
+        if incarnation <= held.incarnation {
+            self.put(now, Member { record, ..held.clone() }, incarnation);
             return if changes { Merge::Updated } else { Merge::Refreshed };
         }
-        match (update.incarnation, State::Alive).cmp(&(held.incarnation, held.state)) {
-            Ordering::Less => Merge::Stale,
-            _ => Merge::Nothing,
+        self.put(now, Member { record, state: State::Alive, incarnation }, incarnation);
+        match (held.state, changes) {
+            (State::Dead | State::Left, _) => Merge::Joined,
+            (State::Suspect, true) => Merge::RefutedAndUpdated,
+            (State::Suspect, false) => Merge::Refuted,
+            (State::Alive, true) => Merge::Updated,
+            (State::Alive, false) => Merge::Refreshed,
         }
     }
 
-    fn merge_suspect(&mut self, now: Instant, update: &Update) -> Merge {
-        let entry = &self.entries[&update.id.name];
-        let held = &entry.member;
-        if (update.incarnation, State::Suspect) < (held.incarnation, held.state) {
+    fn merge_suspect(
+        &mut self,
+        now: Instant,
+        update: &Update,
+        held: Member,
+        content: u64,
+    ) -> Merge {
+        let incarnation = update.incarnation;
+        if (incarnation, State::Suspect) < (held.incarnation, held.state) {
             return Merge::Stale;
         }
-        match held.state {
-            State::Alive | State::Suspect => {
-                let merge = match held.state {
-                    State::Alive => Merge::Suspected,
-                    _ if update.incarnation > held.incarnation => Merge::Resuspected,
-                    _ => Merge::Confirmed,
-                };
-                let member = Member {
-                    state: State::Suspect,
-                    incarnation: update.incarnation,
-                    ..held.clone()
-                };
-                let content = entry.content;
-                self.put(now, member, content);
-                merge
-            }
+        let merge = match held.state {
             // It refuted its death, as the accuser knows and this node does not yet. The
             // refutation itself brings its metadata.
-            State::Dead | State::Left => Merge::Nothing,
-        }
+            State::Dead | State::Left => return Merge::Nothing,
+            State::Alive => Merge::Suspected,
+            State::Suspect if incarnation > held.incarnation => Merge::Resuspected,
+            State::Suspect => return Merge::Confirmed,
+        };
+        self.put(now, Member { state: State::Suspect, incarnation, ..held }, content);
+        merge
     }
 
-    fn merge_dead(&mut self, now: Instant, update: &Update) -> Merge {
-        let entry = &self.entries[&update.id.name];
-        let held = &entry.member;
-        match (update.incarnation, State::Dead).cmp(&(held.incarnation, held.state)) {
+    fn merge_dead(&mut self, now: Instant, update: &Update, held: Member, content: u64) -> Merge {
+        let incarnation = update.incarnation;
+        match (incarnation, State::Dead).cmp(&(held.incarnation, held.state)) {
             Ordering::Less => return Merge::Stale,
             Ordering::Equal => return Merge::Nothing,
             Ordering::Greater => {}
@@ -177,46 +181,39 @@ impl Table {
             State::Dead => (State::Dead, Merge::Settled),
             State::Left => return Merge::Nothing,
         };
-        let (member, content) = (held.clone(), entry.content);
-        let incarnation = update.incarnation;
-        self.put(now, Member { state, incarnation, ..member }, content);
+        self.put(now, Member { state, incarnation, ..held }, content);
         merge
     }
 
-    fn merge_left(&mut self, now: Instant, update: &Update) -> Merge {
-        let entry = &self.entries[&update.id.name];
-        let held = &entry.member;
-        match (update.incarnation, State::Left).cmp(&(held.incarnation, held.state)) {
+    fn merge_left(&mut self, now: Instant, update: &Update, held: Member, content: u64) -> Merge {
+        let incarnation = update.incarnation;
+        match (incarnation, State::Left).cmp(&(held.incarnation, held.state)) {
             Ordering::Less => return Merge::Stale,
             Ordering::Equal => return Merge::Nothing,
             Ordering::Greater => {}
         }
         let merge = if held.is_live() { Merge::Left } else { Merge::Settled };
-        let (member, content) = (held.clone(), entry.content);
-        let incarnation = update.incarnation;
-        self.put(now, Member { state: State::Left, incarnation, ..member }, content);
+        self.put(now, Member { state: State::Left, incarnation, ..held }, content);
         merge
     }
 }
 
 impl Update {
-    fn to_member(&self, address: SocketAddr) -> Member {
-        let metadata = match &self.claim {
-            Claim::Alive { metadata, .. } => metadata.clone(),
-            _ => Metadata::default(),
+    /// Who it introduces. `None` for an accusation, which says nothing of where.
+    fn to_member(&self) -> Option<Member> {
+        let record = match &self.claim {
+            Claim::Alive(record) => record.clone(),
+            _ => {
+                let (id, address) = (self.id().clone(), self.address()?);
+                Arc::new(Record { id, address, metadata: Metadata::default() })
+            }
         };
-        Member {
-            id: self.id.clone(),
-            address,
-            state: self.state(),
-            incarnation: self.incarnation,
-            metadata,
-        }
+        Some(Member { record, state: self.state(), incarnation: self.incarnation })
     }
 }
 
 /// The most nodes, dead ones included.
-const ENTRIES_MAX: usize = 8192;
+const ENTRIES_MAX: usize = 65_536;
 
 /// A node raises its incarnation by one, so a leap is a fault or a forgery. Bounded, or one
 /// statement at the end of the range silences a node for good (memberlist#358).

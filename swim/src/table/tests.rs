@@ -1,7 +1,9 @@
 //! Merging: which statement beats which, and what becomes of the member.
 
 use super::*;
-use crate::Metadata;
+use crate::{Metadata, Record};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use swarm_base::{Boot, Rng};
 
 fn node(name: &str, millis: u64) -> NodeId {
@@ -14,23 +16,20 @@ fn address() -> SocketAddr {
 
 fn alive(boot: u64, incarnation: u64) -> Update {
     let metadata = Metadata::new(incarnation.to_be_bytes()).expect("short");
-    Update {
-        id: node("x", boot),
-        incarnation,
-        claim: Claim::Alive { address: address(), metadata },
-    }
+    let record = Record { id: node("x", boot), address: address(), metadata };
+    Update { incarnation, claim: Claim::Alive(Arc::new(record)) }
 }
 
 fn suspect(boot: u64, incarnation: u64) -> Update {
-    Update { id: node("x", boot), incarnation, claim: Claim::Suspect { by: node("y", 1) } }
+    Update { incarnation, claim: Claim::Suspect { id: node("x", boot), by: node("y", 1) } }
 }
 
 fn dead(boot: u64, incarnation: u64) -> Update {
-    Update { id: node("x", boot), incarnation, claim: Claim::Dead { address: address() } }
+    Update { incarnation, claim: Claim::Dead { id: node("x", boot), address: address() } }
 }
 
 fn left(boot: u64, incarnation: u64) -> Update {
-    Update { id: node("x", boot), incarnation, claim: Claim::Left { address: address() } }
+    Update { incarnation, claim: Claim::Left { id: node("x", boot), address: address() } }
 }
 
 fn check(updates: &[Update], expected: &[Merge]) {
@@ -109,7 +108,7 @@ fn tables_that_heard_the_same_agree_in_whatever_order() {
             })
             .collect();
         // The statement that the last accusation presumes is among them, as it always is.
-        let top = heard.iter().map(|u| (u.id.boot.millis, u.incarnation)).max().expect("twelve");
+        let top = heard.iter().map(|u| (u.id().boot.millis, u.incarnation)).max().expect("twelve");
         heard.push(alive(top.0, top.1));
         let view = |heard: &[Update]| {
             let mut table = Table::default();
@@ -118,7 +117,7 @@ fn tables_that_heard_the_same_agree_in_whatever_order() {
                 let _ = table.merge(Instant::START, update);
             }
             let member = table.members().next().cloned().expect("one");
-            (table.digest(), member.id, member.state, member.incarnation)
+            (table.digest(), member.id.clone(), member.state, member.incarnation)
         };
         let expected = view(&heard);
         rng.shuffle(&mut heard);

@@ -36,7 +36,7 @@ impl Group {
     pub(super) fn start(me: NodeId, address: SocketAddr, machine: Swim, socket: UdpSocket) -> Self {
         let (commands, commands_in) = mpsc::channel(COMMANDS_MAX);
         let (events, first) = broadcast::channel(EVENTS_MAX);
-        let members = machine.members().cloned().collect();
+        let members = super::task::sorted(&machine);
         let (view_out, view) = watch::channel(View { members, counters: machine.counters() });
         let weak = events.downgrade();
         let task = Task::new(machine, socket, commands_in, events, view_out);

@@ -3,9 +3,10 @@
 #![expect(clippy::disallowed_methods, reason = "the task reads the clock for the machine")]
 
 use super::group::View;
-use crate::{Event, Metadata, PACKET_LEN_MAX, Swim};
+use crate::{Event, Member, Metadata, PACKET_LEN_MAX, Swim};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use swarm_base::{Instant, Machine, Output};
 use tokio::net::UdpSocket;
@@ -136,7 +137,7 @@ impl Task {
 
     /// Shows the members, before the event that tells of the change.
     fn show(&self) {
-        let members = self.machine.members().cloned().collect();
+        let members = sorted(&self.machine);
         let counters = self.machine.counters();
         self.view.send_replace(View { members, counters });
     }
@@ -145,6 +146,13 @@ impl Task {
         let counters = self.machine.counters();
         self.view.send_modify(|view| view.counters = counters);
     }
+}
+
+/// Everybody known, in the order of their ids.
+pub(super) fn sorted(machine: &Swim) -> Arc<[Member]> {
+    let mut members: Vec<Member> = machine.members().cloned().collect();
+    members.sort_by(|one, other| one.id.cmp(&other.id));
+    members.into()
 }
 
 /// How many packets are taken in a row.

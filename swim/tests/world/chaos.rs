@@ -3,10 +3,11 @@
 use crate::group::swim_with;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use swarm_base::{Boot, Instant, NodeId, NodeName};
 use swarm_sim::{Birth, Check, Datagrams, Plan, Scenario, Trouble, Violation, World, seeds};
-use swarm_swim::{Cipher, Event, Member, Metadata, NullCipher, State, Swim};
+use swarm_swim::{Cipher, Event, Member, Metadata, NullCipher, Record, State, Swim};
 
 type Node = Datagrams<Swim>;
 
@@ -183,7 +184,7 @@ impl Check<Node> for Stories {
         hosts: &BTreeMap<SocketAddr, Node>,
     ) -> Result<(), Violation> {
         self.n_judged += 1;
-        let id = own(&hosts[&addr], addr).id;
+        let id = own(&hosts[&addr], addr).id.clone();
         if self.lives.insert(addr, id.clone()).is_some_and(|before| before != id) {
             self.known.retain(|(observer, _), _| *observer != addr);
         }
@@ -230,7 +231,8 @@ mod checks {
         let id = NodeId::new(NodeName::new("x").expect("a name"), Boot { millis: boot, random: 0 });
         let address = "10.0.0.9:1".parse().expect("an address");
         let metadata = Metadata::default();
-        Member { id, address, state: State::Alive, incarnation, metadata }
+        let record = Arc::new(Record { id, address, metadata });
+        Member { record, state: State::Alive, incarnation }
     }
 
     fn check(events: &[Event], is_right: bool) {
@@ -243,7 +245,7 @@ mod checks {
     #[test]
     fn the_checker_sees_what_makes_no_sense() {
         let joined = |boot, incarnation| Event::Joined(member(boot, incarnation));
-        let left = || Event::Left { node: member(1, 0).id };
+        let left = || Event::Left { node: member(1, 0).id.clone() };
         check(&[joined(1, 0), left(), joined(1, 1)], true);
         check(&[joined(1, 5), left(), joined(2, 0)], true);
         check(&[left()], false);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use swarm_base::{Boot, ClusterSecret, NodeId, NodeName, Rng};
 use swarm_sim::{Datagrams, Faults, World, addr};
-use swarm_swim::{Checked, Cipher, Event, Failure, Keyring, Metadata, NullCipher, State, Swim};
+use swarm_swim::{Checked, Cipher, Config, Event, Failure, Keyring, Metadata, NullCipher, State, Swim};
 
 pub(crate) type Group = World<Datagrams<Swim>>;
 
@@ -59,7 +59,20 @@ pub(crate) fn swim_with(
 ) -> Swim {
     let metadata = Metadata::new(format!("at {address}")).expect("short");
     let keyring = Keyring::new(cluster, secret(1));
-    Swim::new(now, id, address, metadata, Checked::default(), keyring, cipher, rng)
+    Swim::new(now, id, address, metadata, brisk(), keyring, cipher, rng)
+}
+
+/// Half the periods of a local network.
+pub(crate) fn brisk() -> Checked {
+    let config = Config {
+        probe_interval: Duration::from_millis(500),
+        probe_timeout: Duration::from_millis(200),
+        probe_timeout_min: Duration::from_millis(50),
+        suspicion_max_mult: 2,
+        leave_timeout: Duration::from_secs(1),
+        ..Config::lan()
+    };
+    config.check().expect("within bounds")
 }
 
 pub(crate) fn secret(byte: u8) -> ClusterSecret {
@@ -89,7 +102,8 @@ pub(crate) fn agree(world: &Group, nodes: impl IntoIterator<Item = u16>) -> bool
     nodes.iter().all(|idx| {
         let members = world.host(addr(*idx)).machine.members();
         let live = members.filter(|member| member.is_live());
-        let live: Vec<_> = live.map(|member| (&member.id, member.state)).collect();
+        let mut live: Vec<_> = live.map(|member| (&member.id, member.state)).collect();
+        live.sort();
         live.len() == expected.len()
             && live
                 .iter()

@@ -3,9 +3,10 @@
 //! Same address: a restart, the newer boot takes the name. Another address: the member is asked.
 //! If it answers, the newcomer is refused; if not, the newer boot takes the name.
 
-use super::{Sender, Swim};
+use super::{Protocol, Sender};
 use crate::wire::{Claim, Message, Update};
-use crate::{Event, Member, State};
+use crate::{Event, Record, State};
+use std::sync::Arc;
 use std::net::SocketAddr;
 use std::time::Duration;
 use swarm_base::{Boot, Instant, NodeId};
@@ -15,7 +16,7 @@ use swarm_base::{Boot, Instant, NodeId};
 pub(super) struct Contest {
     newcomer: Sender,
     record: Update,
-    holder: Member,
+    holder: Arc<Record>,
     seq: u64,
     n_tries: u32,
     next: Instant,
@@ -25,7 +26,7 @@ pub(super) struct Contest {
 enum Admission {
     Admitted,
     /// The holder of the name has to be asked.
-    Contested(Member),
+    Contested(Arc<Record>),
     /// The name is this node's own.
     Taken(SocketAddr),
     /// A later life is remembered.
@@ -42,12 +43,12 @@ impl Contest {
     }
 }
 
-impl Swim {
+impl Protocol {
     /// A node asks to be let in.
     pub(super) fn handle_join(&mut self, now: Instant, sender: &Sender, updates: Vec<Update>) {
         let Some(record) = updates
             .first()
-            .filter(|record| record.id == sender.id && matches!(record.claim, Claim::Alive { .. }))
+            .filter(|record| *record.id() == sender.id && matches!(record.claim, Claim::Alive(_)))
         else {
             self.counters.refused.body += 1;
             return;
@@ -55,14 +56,14 @@ impl Swim {
         match self.admission(&sender.id, record) {
             Admission::Admitted => {
                 self.handle_updates(now, sender, &updates);
-                self.send_pages(sender, 0);
+                self.send_pages(sender, 0, &[]);
             }
             Admission::Contested(holder) => self.contest(now, sender, record, holder),
             Admission::Taken(holder) => {
-                self.send_bare(sender.from, sender.id.boot, &Message::Taken { holder }, &[]);
+                self.send_bare(sender.from, sender.id.boot, Message::Taken { holder }, []);
             }
             Admission::Behind(remembered) => {
-                self.send_bare(sender.from, sender.id.boot, &Message::Behind { remembered }, &[]);
+                self.send_bare(sender.from, sender.id.boot, Message::Behind { remembered }, []);
             }
         }
     }
@@ -75,8 +76,8 @@ impl Swim {
         let held = &entry.member;
         if held.id.boot == newcomer.boot {
             Admission::Admitted
-        } else if held.is_live() && record.claim.address() != Some(held.address) {
-            Admission::Contested(held.clone())
+        } else if held.is_live() && record.address() != Some(held.address) {
+            Admission::Contested(held.record.clone())
         } else if held.id.boot > newcomer.boot {
             Admission::Behind(held.id.boot)
         } else {
@@ -84,7 +85,7 @@ impl Swim {
         }
     }
 
-    fn contest(&mut self, now: Instant, newcomer: &Sender, record: &Update, holder: Member) {
+    fn contest(&mut self, now: Instant, newcomer: &Sender, record: &Update, holder: Arc<Record>) {
         let name = &newcomer.id.name;
         // The newcomer asks again while it waits; one contest is enough.
         let is_new = self.contests.get(name).is_none_or(|c| c.newcomer.id != newcomer.id);
@@ -117,9 +118,9 @@ impl Swim {
             if contest.n_tries < TRIES {
                 contest.n_tries += 1;
                 contest.next = now + self.config.probe_timeout;
-                let (seq, holder) = (contest.seq, contest.holder.clone());
-                self.ping(holder.address, holder.id.boot, &holder.id.name, seq);
-                self.ping_through_others(seq, &holder);
+                let (seq, holder) = (contest.seq, Arc::clone(&contest.holder));
+                self.ping(&holder, seq);
+                let _ = self.ping_through_others(seq, &holder, self.config.probe_timeout);
             } else if let Some(contest) = self.contests.remove(&name) {
                 self.decide(now, &contest);
             }
@@ -131,10 +132,10 @@ impl Swim {
         let Contest { newcomer, record, holder, .. } = contest;
         if newcomer.id.boot > holder.id.boot {
             let _ = self.settle(now, Some(newcomer), record);
-            self.send_pages(newcomer, 0);
+            self.send_pages(newcomer, 0, &[]);
         } else {
             let remembered = holder.id.boot;
-            self.send_bare(newcomer.from, newcomer.id.boot, &Message::Behind { remembered }, &[]);
+            self.send_bare(newcomer.from, newcomer.id.boot, Message::Behind { remembered }, []);
         }
     }
 
@@ -147,7 +148,7 @@ impl Swim {
         };
         if let Some(Contest { newcomer, holder, .. }) = self.contests.remove(&name) {
             let taken = Message::Taken { holder: holder.address };
-            self.send_bare(newcomer.from, newcomer.id.boot, &taken, &[]);
+            self.send_bare(newcomer.from, newcomer.id.boot, taken, []);
         }
         true
     }
@@ -169,7 +170,7 @@ impl Swim {
 
     /// Somebody's table has a later boot under our name.
     pub(super) fn handle_later_boot(&mut self, update: &Update) {
-        match (update.state(), update.claim.address()) {
+        match (update.state(), update.address()) {
             // It lives elsewhere, and newer boots win: two of one name were let in by two halves.
             (State::Alive, Some(holder)) if holder != self.own().address => {
                 self.fall_silent(Event::NameTaken { holder });
@@ -177,7 +178,7 @@ impl Swim {
             // An accusation says nothing of where; the statement that it accuses will come.
             (State::Suspect, _) => {}
             // At our own address it can only be the memory of a former life.
-            _ => self.report_boot(update.id.boot),
+            _ => self.report_boot(update.id().boot),
         }
     }
 

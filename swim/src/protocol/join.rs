@@ -1,8 +1,8 @@
 //! Finding the group: seeds that are tried for ever, and the dead that are tried now and then.
 
-use super::{Merged, Phase, Sender, Swim};
+use super::{Merged, Phase, Protocol, Sender};
 use crate::wire::{self, Message};
-use crate::{Event, Member, State};
+use crate::{Event, Member};
 use std::net::SocketAddr;
 use std::time::Duration;
 use swarm_base::{Boot, Instant, NodeId, NodeName};
@@ -48,7 +48,7 @@ impl Seed {
     }
 }
 
-impl Swim {
+impl Protocol {
     /// Enters the group of whoever is at one of `seeds`. Adds to the seeds of earlier calls.
     ///
     /// Each is tried for ever, with growing waits, while nobody there is a live member; also later,
@@ -108,7 +108,7 @@ impl Swim {
         }
     }
 
-    /// Tries one of the dead. Who was buried by mistake hears of it and refutes; who is dead
+    /// Tries one of the dead, in turn. Who was buried by mistake hears of it and refutes; who is dead
     /// costs one small packet.
     pub(super) fn dead_tick(&mut self, now: Instant) {
         if self.next_dead_retry > now {
@@ -116,15 +116,10 @@ impl Swim {
         }
         let interval = self.config.dead_retry_interval;
         self.next_dead_retry = now + self.rng.duration(interval..=interval + interval / 4);
-        self.table.forget(now - self.config.dead_memory);
-        let dead: Vec<SocketAddr> = self
-            .table
-            .members()
-            .filter(|member| member.state == State::Dead)
-            .map(|member| member.address)
-            .collect();
-        if let Some(idx) = self.rng.index(dead.len()) {
-            self.hello(now, dead[idx]);
+        let dead = self.table.next_dead(self.last_dead_tried);
+        if let Some((position, address)) = dead.map(|(at, member)| (at, member.address)) {
+            self.last_dead_tried = Some(position);
+            self.hello(now, address);
         }
     }
 
@@ -136,7 +131,7 @@ impl Swim {
         let nonce = self.rng.next_u64();
         let expires = now + self.config.seed_retry_max;
         self.hellos.insert(nonce, Hello { to, expires });
-        self.send_bare(to, Boot::default(), &Message::Hello { nonce }, &[]);
+        self.send_bare(to, Boot::default(), Message::Hello { nonce }, []);
     }
 
     /// Answers who asks who is here. Changes nothing, except that this node may find that it
@@ -144,7 +139,7 @@ impl Swim {
     pub(super) fn handle_hello(&mut self, sender: &Sender, nonce: u64) {
         if sender.id != self.me {
             let ack = Message::HelloAck { nonce };
-            self.send_bare(sender.from, sender.id.boot, &ack, &[]);
+            self.send_bare(sender.from, sender.id.boot, ack, []);
             return;
         }
         let Some(hello) = self.hellos.remove(&nonce) else { return };

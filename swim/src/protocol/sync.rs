@@ -3,11 +3,13 @@
 //!
 //! A page covers a range of the names' hashes, so it means the same while the table changes:
 //! whoever is there the whole time is in one of the pages. The asker joins ranges and asks again
-//! from the first gap.
+//! from the first gap. It says with a hash for each small range what it has there, and is sent
+//! only the ranges that differ.
 
 use super::join::Purpose;
-use super::{Sender, Swim};
-use crate::wire::Message;
+use super::{Protocol, Sender};
+use crate::packet::Draft;
+use crate::wire::{Message, RANGES_MAX, Range, Update};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use swarm_base::{Instant, NodeId};
@@ -26,13 +28,19 @@ pub(super) struct Pull {
     next: Instant,
 }
 
+/// Some of a table, up to a position (0: to the end).
+struct Differing {
+    updates: Vec<(u64, Update)>,
+    until: u64,
+}
+
 impl Pull {
     pub(super) const fn due(&self) -> Instant {
         self.next
     }
 }
 
-impl Swim {
+impl Protocol {
     /// Fetches the table of a member, at most once per probe interval for all reasons: while news
     /// travels tables differ anyhow, and a newcomer is about to get one.
     pub(super) fn start_sync(&mut self, now: Instant, sender: &Sender) {
@@ -87,49 +95,59 @@ impl Swim {
                 (pull.from, pull.cursor, pull.cursor == 0 && pull.purpose != Purpose::Sync);
             if asks_in {
                 let own = self.own_statement();
-                self.send(from, &id, &Message::Join, &[own]);
+                self.send(from, &id, Message::Join, &[own]);
             } else {
-                self.send(from, &id, &Message::Pull { from: cursor }, &[]);
+                let ranges = self.table.ranges(cursor, RANGE_ITEMS, RANGES_MAX);
+                self.send(from, &id, Message::Pull { from: cursor, ranges }, &[]);
             }
         }
     }
 
-    pub(super) fn handle_pull(&mut self, sender: &Sender, from: u64) {
-        self.send_pages(sender, from);
+    pub(super) fn handle_pull(&mut self, sender: &Sender, from: u64, ranges: &[Range]) {
+        self.send_pages(sender, from, ranges);
     }
 
-    /// Sends the table from `from` on, up to a bounded number of packets.
-    pub(super) fn send_pages(&mut self, to: &Sender, mut from: u64) {
-        let names = self.table.page(from);
-        let mut rest = names.as_slice();
+    /// Sends the table from `from` on, but for the `ranges` that are alike, up to a bounded
+    /// number of packets.
+    pub(super) fn send_pages(&mut self, to: &Sender, mut from: u64, ranges: &[Range]) {
+        let Differing { updates, until: end } = self.differing(from, ranges);
+        let mut rest = updates.into_iter().peekable();
         for _ in 0..PAGES_PER_PULL {
-            // More than fit a packet, so that the packet and not this number ends a page.
-            let next = &rest[..rest.len().min(PAGE_ITEMS_MAX)];
-            let updates: Vec<_> =
-                next.iter().filter_map(|(_, name)| self.table.statement(name, None)).collect();
-            // `until` has the same length whatever it is, so what fits can be counted before.
-            let n_fit = self.n_fitting(&updates);
-            rest = &rest[n_fit..];
-            let until = rest.first().map_or(0, |(position, _)| *position);
-            let page = Message::Page { from, until };
-            self.send_bare(to.from, to.id.boot, &page, &updates[..n_fit]);
-            if until == 0 {
-                return;
+            // `until` has the same length whatever it is, so the page can be filled before.
+            let mut draft = Draft::new(Message::Page { from, until: 0 }, self.body_len_max);
+            while let Some((_, update)) = rest.next_if(|(_, update)| update.len() <= draft.room())
+            {
+                draft.push(update);
             }
-            from = until;
+            let next = rest.peek().map(|(position, _)| *position);
+            let page = Message::Page { from, until: next.unwrap_or(end) };
+            self.post(to.from, to.id.boot, draft.with_message(page));
+            let Some(next) = next else { return };
+            from = next;
         }
     }
 
-    fn n_fitting(&self, updates: &[crate::wire::Update]) -> usize {
-        let mut body = Vec::new();
-        Message::Page { from: 0, until: 0 }.encode(&mut body);
-        updates
-            .iter()
-            .take_while(|update| {
-                update.encode(&mut body);
-                body.len() <= self.seal.body_len_max()
-            })
-            .count()
+    /// What this table has from `from` on, but for the `ranges` that are alike.
+    fn differing(&self, from: u64, ranges: &[Range]) -> Differing {
+        let mut updates = Vec::new();
+        let whole = [Range { until: 0, digest: 0 }];
+        let described = if ranges.is_empty() { &whole } else { ranges };
+        let mut start = from;
+        for range in described {
+            if ranges.is_empty() || self.table.range_digest(start, range.until) != range.digest {
+                let entries = self.table.range(start, range.until);
+                updates.extend(entries.map(|(at, entry)| (at, entry.statement(None))));
+            }
+            start = range.until;
+            // No more than the packets of one answer can hold.
+            if updates.len() > PAGE_ITEMS_MAX * PAGES_PER_PULL as usize {
+                break;
+            }
+            if range.until == 0 {
+                break;
+            }
+        }
+        Differing { updates, until: start }
     }
 
     /// A page arrived; its updates are merged already.
@@ -187,8 +205,11 @@ impl Swim {
             return;
         }
         self.next_sync = now + self.config.sync_interval;
-        if let Some(member) = self.random_members(1, None).pop() {
-            self.start_sync(now, &Sender { id: member.id, from: member.address });
+        self.table.forget(now - self.config.dead_memory);
+        let other = self.order.sample(&mut self.rng, &self.table, 1, None).pop();
+        if let Some(entry) = other.and_then(|position| self.table.at(position)) {
+            let sender = Sender { id: entry.member.id.clone(), from: entry.member.address };
+            self.start_sync(now, &sender);
         }
     }
 }
@@ -198,6 +219,9 @@ const PAGES_PER_PULL: u32 = 4;
 
 /// More records than the shortest of them fill a packet.
 const PAGE_ITEMS_MAX: usize = 64;
+
+/// How many records a range has that is described by one hash: about what one packet holds.
+const RANGE_ITEMS: usize = 8;
 
 /// The most pages kept beyond a gap.
 const PAGES_AHEAD_MAX: usize = 16;

@@ -1,6 +1,6 @@
 //! Saying goodbye: to some members directly, until they have answered, and by gossip to all.
 
-use super::{Phase, Sender, Swim};
+use super::{Phase, Protocol, Sender};
 use crate::wire::Message;
 use crate::{Event, Member, State};
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ impl Goodbye {
     }
 }
 
-impl Swim {
+impl Protocol {
     /// Says goodbye. [`Event::Departed`] comes when some members have confirmed it, at once where
     /// there are none, and in any case after [`leave_timeout`](crate::Config::leave_timeout);
     /// after it the machine is silent. Leaving twice is leaving once.
@@ -33,15 +33,17 @@ impl Swim {
         let own = self.own().clone();
         let incarnation = own.incarnation.saturating_add(1);
         self.table.set_own(now, Member { state: State::Left, incarnation, ..own });
+        let told = self.order.sample(&mut self.rng, &self.table, TOLD_MAX, None);
+        let told = told.into_iter().filter_map(|position| self.table.at(position));
         let waiting: BTreeMap<_, _> =
-            self.random_members(TOLD_MAX, None).into_iter().map(|m| (m.id, m.address)).collect();
+            told.map(|entry| (entry.member.id.clone(), entry.member.address)).collect();
         if waiting.is_empty() {
             return self.fall_silent(Event::Departed);
         }
         let seq = self.next_seq();
         let deadline = now + self.config.leave_timeout;
         self.phase = Phase::Leaving(Goodbye { seq, waiting, next: now, deadline });
-        self.spread(now, self.own_statement());
+        self.state_own(now);
         self.leave_tick(now);
     }
 
@@ -58,14 +60,14 @@ impl Swim {
         let (seq, waiting) = (goodbye.seq, goodbye.waiting.clone());
         let own = self.own_statement();
         for (id, address) in waiting {
-            self.send(address, &id, &Message::Leave { seq }, std::slice::from_ref(&own));
+            self.send(address, &id, Message::Leave { seq }, std::slice::from_ref(&own));
         }
     }
 
     /// Somebody leaves; its record, merged already, says so.
     pub(super) fn handle_leave(&mut self, sender: &Sender, seq: u64) {
         let ack = Message::Ack { seq, digest: self.table.digest() };
-        self.send_bare(sender.from, sender.id.boot, &ack, &[]);
+        self.send_bare(sender.from, sender.id.boot, ack, []);
     }
 
     /// Whether an answer with this number was to our goodbye.

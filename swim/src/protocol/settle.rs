@@ -1,21 +1,22 @@
 //! What a merge brings about: the only place where a change of the table becomes events, timers
 //! and packets.
 
-use super::{Sender, Swim};
+use super::{Merged, Protocol, Sender};
+use crate::news::Turn;
 use crate::suspicion::{Confirmation, Suspicion};
-use crate::table::{LEAP_MAX, Merge};
+use crate::table::{LEAP_MAX, Merge, Position};
 use crate::wire::{Claim, Message, Update};
 use crate::{Event, Failure, Member, State};
 use std::collections::BTreeSet;
 use swarm_base::{Instant, NodeId, NodeName};
 
-impl Swim {
+impl Protocol {
     /// Merges what `sender` states, and tells it what it got wrong.
     pub(super) fn handle_updates(&mut self, now: Instant, sender: &Sender, updates: &[Update]) {
         let mut outdated = BTreeSet::new();
         for update in updates {
             if self.settle(now, Some(sender), update) == Merge::Stale && self.is_worth(update) {
-                outdated.insert(update.id.name.clone());
+                outdated.insert(update.id().name.clone());
                 self.tell_the_buried(now, update);
             }
         }
@@ -23,7 +24,7 @@ impl Swim {
             let corrections: Vec<Update> =
                 outdated.iter().filter_map(|name| self.held(name)).collect();
             self.counters.corrections += 1;
-            self.send(sender.from, &sender.id, &Message::Gossip, &corrections);
+            self.send(sender.from, &sender.id, Message::Gossip, &corrections);
         }
     }
 
@@ -33,7 +34,7 @@ impl Swim {
             && let Some(held) = self.held(&sender.id.name)
         {
             self.counters.corrections += 1;
-            self.send_bare(sender.from, sender.id.boot, &Message::Gossip, &[held]);
+            self.send_bare(sender.from, sender.id.boot, Message::Gossip, [held]);
         }
     }
 
@@ -46,7 +47,7 @@ impl Swim {
                 // must not flood each other (foca#25).
                 if self.may_correct(now, &sender.id.name) {
                     self.counters.corrections += 1;
-                    self.send(sender.from, &sender.id, &Message::Gossip, &[]);
+                    self.send(sender.from, &sender.id, Message::Gossip, &[]);
                 }
             }
             None => self.start_sync(now, sender),
@@ -61,13 +62,21 @@ impl Swim {
         sender: Option<&Sender>,
         update: &Update,
     ) -> Merge {
-        if self.is_self(&update.id.name) {
+        if self.is_self(&update.id().name) {
             return self.settle_self(now, sender, update);
         }
         let merge = self.table.merge(now, update);
-        let (id, name) = (update.id.clone(), &update.id.name);
+        let (id, name) = (update.id().clone(), &update.id().name);
+        let position = Position::of(name);
         match &merge {
-            Merge::Stale | Merge::Nothing | Merge::Remembered => return merge,
+            Merge::Nothing => {
+                if update.state() == State::Alive && sender.is_some() {
+                    let n_sends = self.n_sends();
+                    self.news.heard(update, n_sends);
+                }
+                return merge;
+            }
+            Merge::Stale | Merge::Remembered => return merge,
             Merge::Overflow => {
                 self.counters.overflow += 1;
                 return merge;
@@ -82,8 +91,8 @@ impl Swim {
             }
             Merge::Updated => self.event_of(name, Event::Updated),
             Merge::Refuted | Merge::RefutedAndUpdated => {
-                self.suspicions.remove(name);
-                self.news.retract(name);
+                self.suspicions.end(position);
+                self.news.retract(position);
                 self.event(Event::Refuted { node: id });
                 if merge == Merge::RefutedAndUpdated {
                     self.event_of(name, Event::Updated);
@@ -91,7 +100,7 @@ impl Swim {
             }
             Merge::Suspected => {
                 self.handle_suspected(now, update);
-                if let Claim::Suspect { by } = &update.claim {
+                if let Claim::Suspect { by, .. } = &update.claim {
                     self.event(Event::Suspected { node: id, by: by.clone() });
                 }
             }
@@ -101,45 +110,66 @@ impl Swim {
                 }
             }
             Merge::Resuspected => {
-                self.suspicions.remove(name);
                 self.handle_suspected(now, update);
             }
             Merge::Accused => {
                 self.handle_accused(now, sender, &id);
+                if matches!(update.claim, Claim::Refused { .. }) {
+                    self.doubt(now, &id);
+                }
                 // Not passed on: it is a doubt, until this node's own timer says more.
                 return merge;
             }
             Merge::Left => self.part(Event::Left { node: id }),
             Merge::Refreshed | Merge::Settled => {}
         }
-        self.spread(now, update.clone());
+        let turn = match merge {
+            Merge::Refuted | Merge::RefutedAndUpdated => Turn::First,
+            _ => Turn::InOrder,
+        };
+        if !self.is_common(sender, update) {
+            self.spread(now, update.clone(), turn);
+        }
         merge
     }
 
+    /// Whether the others know it anyhow: it comes with the table that a newcomer is handed.
+    fn is_common(&self, sender: Option<&Sender>, update: &Update) -> bool {
+        self.merged == Merged::NotYet
+            && update.state() == State::Alive
+            && sender.is_some_and(|sender| self.is_joining(&sender.id))
+    }
+
     /// The suspicion's time is up.
-    pub(super) fn bury(&mut self, now: Instant, name: &NodeName) {
-        let Some(member) = self.table.bury(now, name).cloned() else { return };
+    pub(super) fn bury(&mut self, now: Instant, suspect: Position) {
+        let Some(name) = self.table.at(suspect).map(|entry| entry.member.id.name.clone()) else {
+            return;
+        };
+        let Some(member) = self.table.bury(now, &name) else { return };
+        let node = member.id.clone();
         self.counters.deaths += 1;
-        self.part(Event::Failed { node: member.id, why: Failure::Timeout });
-        if let Some(statement) = self.held(name) {
-            self.spread(now, statement);
+        self.part(Event::Failed { node, why: Failure::Timeout });
+        if let Some(statement) = self.held(&name) {
+            self.spread(now, statement, Turn::InOrder);
         }
     }
 
     fn welcome(&mut self, name: &NodeName) {
-        self.suspicions.remove(name);
-        self.news.retract(name);
-        self.order.insert(&mut self.rng, name.clone());
+        let position = Position::of(name);
+        self.suspicions.end(position);
+        self.news.retract(position);
+        self.order.insert(&mut self.rng, position);
         self.event_of(name, Event::Joined);
     }
 
     /// Takes somebody out of everything that is for live members.
-    fn part(&mut self, event: Event) {
+    pub(super) fn part(&mut self, event: Event) {
         if let Event::Failed { node, .. } | Event::Left { node } = &event {
-            self.suspicions.remove(&node.name);
-            self.order.remove(&node.name);
-            self.news.retract(&node.name);
+            let position = Position::of(&node.name);
+            self.suspicions.end(position);
+            self.news.retract(position);
             self.pulls.remove(node);
+            self.doubts.remove(&position);
         }
         self.event(event);
     }
@@ -152,59 +182,58 @@ impl Swim {
     }
 
     fn handle_suspected(&mut self, now: Instant, update: &Update) {
-        let Claim::Suspect { by } = &update.claim else { return };
+        let Claim::Suspect { by, .. } = &update.claim else { return };
         let suspicion = Suspicion::new(now, &self.config, self.table.n_live(), by.clone());
-        self.suspect(now, suspicion, &update.id.name);
+        self.suspect(now, suspicion, Position::of(&update.id().name));
     }
 
     /// Whether the confirmation is worth passing on: one that shortens the suspicion here
     /// shortens it elsewhere.
     fn handle_confirmed(&mut self, update: &Update) -> bool {
-        let Claim::Suspect { by } = &update.claim else { return false };
-        self.suspicions
-            .get_mut(&update.id.name)
-            .is_some_and(|suspicion| suspicion.confirm(by) == Confirmation::Shortened)
+        let Claim::Suspect { by, .. } = &update.claim else { return false };
+        let suspect = Position::of(&update.id().name);
+        self.suspicions.confirm(suspect, by, &self.me) == Confirmation::Shortened
     }
 
     /// Others have given `id` up. That ends the wait for confirmations, not the accused's time.
     fn handle_accused(&mut self, now: Instant, sender: Option<&Sender>, id: &NodeId) {
-        if let Some(suspicion) = self.suspicions.get_mut(&id.name) {
-            suspicion.shorten();
-            return;
+        let suspect = Position::of(&id.name);
+        if self.suspicions.get(suspect).is_some() {
+            return self.suspicions.shorten(suspect);
         }
         let by = sender.map_or_else(|| self.me.clone(), |sender| sender.id.clone());
-        let mut suspicion = Suspicion::new(now, &self.config, self.table.n_live(), by.clone());
-        suspicion.shorten();
-        self.suspect(now, suspicion, &id.name);
+        let suspicion = Suspicion::new(now, &self.config, self.table.n_live(), by.clone());
+        self.suspect(now, suspicion, suspect);
+        self.suspicions.shorten(suspect);
         self.event(Event::Suspected { node: id.clone(), by });
     }
 
     /// What is held of `name`, for others.
     fn held(&self, name: &NodeName) -> Option<Update> {
-        let accuser = self.suspicions.get(name).map(Suspicion::accuser);
+        let accuser = self.suspicions.get(Position::of(name)).map(Suspicion::accuser);
         self.table.statement(name, accuser)
     }
 
     /// Whether whoever made this stale statement should hear what is held. That a suspect is
     /// alive at the accused incarnation is no error, and the accusation is under way anyhow.
     fn is_worth(&self, update: &Update) -> bool {
-        self.table.get(&update.id.name).is_some_and(|entry| {
+        self.table.get(&update.id().name).is_some_and(|entry| {
             entry.member.state != State::Suspect
                 || entry.member.incarnation > update.incarnation
-                || entry.member.id != update.id
+                || entry.member.id != *update.id()
         })
     }
 
     /// Somebody holds a node to be alive that is dead here. The two beliefs meet where only the
     /// node itself can decide: it is told, and refutes if it lives.
     fn tell_the_buried(&mut self, now: Instant, update: &Update) {
-        let Some(member) = self.table.member(&update.id).cloned() else { return };
+        let Some(member) = self.table.member(update.id()).cloned() else { return };
         if member.state == State::Dead
             && update.state() == State::Alive
             && self.may_correct(now, &member.id.name)
         {
             self.counters.corrections += 1;
-            self.send(member.address, &member.id, &Message::Gossip, &[]);
+            self.send(member.address, &member.id, Message::Gossip, &[]);
         }
     }
 
@@ -226,12 +255,12 @@ impl Swim {
 
     /// A statement about this node's own name.
     fn settle_self(&mut self, now: Instant, sender: Option<&Sender>, update: &Update) -> Merge {
-        if update.id.boot > self.me.boot {
+        if update.id().boot > self.me.boot {
             self.handle_later_boot(update);
             return Merge::Nothing;
         }
         let own = self.own();
-        if update.id.boot < self.me.boot || update.incarnation < own.incarnation {
+        if update.id().boot < self.me.boot || update.incarnation < own.incarnation {
             return Merge::Stale;
         }
         if update.state() == own.state && update.incarnation == own.incarnation {
@@ -251,22 +280,23 @@ impl Swim {
     /// Only the accused raises its incarnation (SWIM §4.2).
     fn refute(&mut self, now: Instant, sender: Option<&Sender>, update: &Update) {
         self.counters.refutations += 1;
+        self.health.worsen(1, &self.config);
         let incarnation = update.incarnation.saturating_add(1);
         let own = Member { incarnation, ..self.own().clone() };
         self.table.set_own(now, own);
+        self.state_own(now);
         let statement = self.own_statement();
-        self.spread(now, statement.clone());
         // To the accuser and to who told, too: by gossip alone it can come too late where links
         // are bad one way (consul#746).
         if let Some(sender) = sender {
-            let sender = sender.clone();
-            self.send(sender.from, &sender.id, &Message::Gossip, std::slice::from_ref(&statement));
+            let first = std::slice::from_ref(&statement);
+            self.send(sender.from, &sender.id, Message::Gossip, first);
         }
-        if let Claim::Suspect { by } = &update.claim
+        if let Claim::Suspect { by, .. } = &update.claim
             && sender.is_none_or(|sender| sender.id != *by)
-            && let Some(accuser) = self.table.member(by).filter(|m| m.is_live()).cloned()
+            && self.table.member(by).is_some_and(Member::is_live)
         {
-            self.send(accuser.address, &accuser.id, &Message::Gossip, &[statement]);
+            self.gossip_to(Position::of(&by.name), &[statement]);
         }
     }
 }

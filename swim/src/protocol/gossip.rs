@@ -1,0 +1,119 @@
+//! Passing news on (SWIM §4.1), and the one place that makes packets.
+
+use super::{Phase, Protocol};
+use crate::State;
+use crate::news::Turn;
+use crate::packet::Draft;
+use crate::suspicion::retransmits;
+use crate::table::Position;
+use crate::wire::{Message, Update};
+use std::net::SocketAddr;
+use swarm_base::{Boot, Instant, NodeId, Output};
+
+impl Protocol {
+    /// Passes `update` on, from the next tick on and with every packet.
+    pub(super) fn spread(&mut self, now: Instant, update: Update, turn: Turn) {
+        self.news.add(update, turn);
+        self.next_gossip = self.next_gossip.max(now);
+    }
+
+    /// How often each piece of news is sent.
+    pub(super) fn n_sends(&self) -> u32 {
+        retransmits(&self.config, self.table.n_live())
+    }
+
+    /// When there is something to pass on, if there is.
+    pub(super) fn gossip_due(&self) -> Option<Instant> {
+        let has_news = !self.news.is_empty() || self.suspicions.own().next().is_some();
+        (has_news && self.table.n_live() > 1).then_some(self.next_gossip)
+    }
+
+    pub(super) fn gossip_tick(&mut self, now: Instant) {
+        if self.gossip_due().is_none_or(|due| due > now) {
+            return;
+        }
+        self.next_gossip = now + self.config.gossip_interval;
+        if !self.news.is_empty() {
+            let fanout = self.config.gossip_fanout;
+            for member in self.order.sample(&mut self.rng, &self.table, fanout, None) {
+                self.gossip_to(member, &[]);
+            }
+        }
+        // Who accuses tells the accused again and again: with one packet in five lost, a single
+        // word would leave some without a chance to refute.
+        if self.config.buddy {
+            let accused: Vec<_> = self.suspicions.own().take(ACCUSED_PER_TICK).collect();
+            accused.into_iter().for_each(|suspect| self.gossip_to(suspect, &[]));
+        }
+    }
+
+    /// Sends a member nothing but updates.
+    pub(super) fn gossip_to(&mut self, member: Position, first: &[Update]) {
+        let Some(record) = self.table.at(member).map(|entry| entry.member.record.clone()) else {
+            return;
+        };
+        self.send(record.address, &record.id, Message::Gossip, first);
+    }
+
+    /// Sends `message` with `first`, what is believed of the receiver if that is not good, and as
+    /// much news as fits.
+    pub(super) fn send(
+        &mut self,
+        to: SocketAddr,
+        receiver: &NodeId,
+        message: Message,
+        first: &[Update],
+    ) {
+        let mut draft = Draft::new(message, self.body_len_max);
+        for update in self.accusation(receiver).into_iter().chain(first.iter().cloned()) {
+            draft.push(update);
+        }
+        if !self.news.is_empty() {
+            let n_sends = self.n_sends();
+            self.news.fill(&mut draft, n_sends);
+        }
+        self.post(to, receiver.boot, draft);
+    }
+
+    /// Sends `message` and `updates` and nothing else: to who is not a member, or as a reply
+    /// whose content is exact. Updates that do not fit are left out.
+    pub(super) fn send_bare(
+        &mut self,
+        to: SocketAddr,
+        boot: Boot,
+        message: Message,
+        updates: impl IntoIterator<Item = Update>,
+    ) {
+        let mut draft = Draft::new(message, self.body_len_max);
+        for update in updates {
+            draft.push(update);
+        }
+        self.post(to, boot, draft);
+    }
+
+    pub(super) fn post(&mut self, to: SocketAddr, receiver: Boot, draft: Draft) {
+        if matches!(self.phase, Phase::Silent) {
+            return;
+        }
+        self.counters.packets_out += 1;
+        let message = draft.addressed(self.me.clone(), receiver);
+        self.outputs.push_back(Output::Send { to, message });
+    }
+
+    /// What is held against `receiver`, for it to refute (Lifeguard, Buddy System).
+    fn accusation(&self, receiver: &NodeId) -> Option<Update> {
+        let entry = self.table.get(&receiver.name)?;
+        let held = &entry.member;
+        if held.state == State::Alive || held.id != *receiver || *receiver == self.me {
+            return None;
+        }
+        if held.state == State::Suspect && !self.config.buddy {
+            return None;
+        }
+        let suspicion = self.suspicions.get(Position::of(&receiver.name));
+        Some(entry.statement(suspicion.map(|suspicion| suspicion.accuser())))
+    }
+}
+
+/// How many suspects are told at each tick.
+const ACCUSED_PER_TICK: usize = 3;
