@@ -174,7 +174,12 @@ impl Config {
             "at least twice probe_timeout: a ping through others takes as long again",
         )?;
         at_least("probe_timeout_min", self.probe_timeout_min, ms(1), "at least 1 ms")?;
-        at_least("probe_timeout", self.probe_timeout, self.probe_timeout_min, "at least probe_timeout_min")?;
+        at_least(
+            "probe_timeout",
+            self.probe_timeout,
+            self.probe_timeout_min,
+            "at least probe_timeout_min",
+        )?;
         within("indirect_probes", self.indirect_probes, 1..=8, "1 to 8")?;
         within("suspicion_mult", self.suspicion_mult as usize, 2..=100, "2 to 100")?;
         within("suspicion_max_mult", self.suspicion_max_mult as usize, 1..=10, "1 to 10")?;

@@ -73,7 +73,8 @@ impl News {
         let Some(about) = self.by_position.get(&Position::of(&update.id().name)) else { return };
         let heard = about.iter().copied().find(|id| {
             self.items.get(id).is_some_and(|item| {
-                item.update.incarnation == update.incarnation && item.update.state() == update.state()
+                item.update.incarnation == update.incarnation
+                    && item.update.state() == update.state()
             })
         });
         if let Some(id) = heard {

@@ -206,6 +206,9 @@ mod tests {
             drawn.into_iter().for_each(|member| *counts.entry(member).or_default() += 1);
         }
         // 306 on average, with a deviation of 17.
-        assert!(counts.len() == 49 && counts.values().all(|n| (200..420).contains(n)), "{counts:?}");
+        assert!(
+            counts.len() == 49 && counts.values().all(|n| (200..420).contains(n)),
+            "{counts:?}"
+        );
     }
 }

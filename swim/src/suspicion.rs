@@ -132,7 +132,11 @@ impl Suspicions {
         self.own.iter().copied()
     }
 
-    fn change<T>(&mut self, suspect: Position, change: impl FnOnce(&mut Suspicion) -> T) -> Option<T> {
+    fn change<T>(
+        &mut self,
+        suspect: Position,
+        change: impl FnOnce(&mut Suspicion) -> T,
+    ) -> Option<T> {
         let suspicion = self.running.get_mut(&suspect)?;
         self.deadlines.remove(&(suspicion.deadline(), suspect));
         let changed = change(suspicion);

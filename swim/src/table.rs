@@ -192,8 +192,7 @@ impl Entry {
             return 0;
         }
         let boot = self.member.id.boot;
-        let words =
-            [position.0, boot.millis, boot.random, self.member.incarnation, self.content];
+        let words = [position.0, boot.millis, boot.random, self.member.incarnation, self.content];
         let mut bytes = [0; 40];
         for (chunk, word) in bytes.chunks_exact_mut(8).zip(words) {
             chunk.copy_from_slice(&word.to_be_bytes());

@@ -86,7 +86,9 @@ impl Message {
     pub(crate) fn len(&self) -> usize {
         1 + match self {
             Self::Join | Self::Gossip => 0,
-            Self::Hello { .. } | Self::HelloAck { .. } | Self::Nack { .. } | Self::Leave { .. } => 8,
+            Self::Hello { .. } | Self::HelloAck { .. } | Self::Nack { .. } | Self::Leave { .. } => {
+                8
+            }
             Self::Ping { .. } | Self::Ack { .. } | Self::Page { .. } | Self::Behind { .. } => 16,
             Self::Taken { holder } => address_len(holder),
             Self::Pull { ranges, .. } => 8 + 1 + ranges.len() * RANGE_LEN,

@@ -41,7 +41,7 @@ impl Node {
             Swim::Joined(member) => {
                 let up = self.member_up(now, &member);
                 if up {
-                    self.tell(Public::NodeUp { node: member.id });
+                    self.tell(Public::NodeUp { node: member.id.clone() });
                 }
             }
             Swim::Updated(member) => {

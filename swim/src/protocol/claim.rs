@@ -6,8 +6,8 @@
 use super::{Protocol, Sender};
 use crate::wire::{Claim, Message, Update};
 use crate::{Event, Record, State};
-use std::sync::Arc;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use swarm_base::{Boot, Instant, NodeId};
 

@@ -22,10 +22,16 @@ pub(super) struct Probe {
 #[derive(Debug)]
 enum Stage {
     /// Others are asked at that time.
-    Direct { until: Instant },
+    Direct {
+        until: Instant,
+    },
     /// Then the target is accused. So many of those that were asked have not said that they
     /// tried.
-    Indirect { until: Instant, n_asked: u32, n_silent: u32 },
+    Indirect {
+        until: Instant,
+        n_asked: u32,
+        n_silent: u32,
+    },
     Answered,
 }
 
@@ -87,9 +93,9 @@ impl Protocol {
     pub(super) fn probe_due(&self) -> Instant {
         match &self.probe {
             None | Some(Probe { stage: Stage::Answered, .. }) => self.next_probe,
-            Some(Probe { stage: Stage::Direct { until } | Stage::Indirect { until, .. }, .. }) => {
-                (*until).min(self.next_probe)
-            }
+            Some(Probe {
+                stage: Stage::Direct { until } | Stage::Indirect { until, .. }, ..
+            }) => (*until).min(self.next_probe),
         }
     }
 

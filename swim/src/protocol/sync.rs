@@ -115,8 +115,7 @@ impl Protocol {
         for _ in 0..PAGES_PER_PULL {
             // `until` has the same length whatever it is, so the page can be filled before.
             let mut draft = Draft::new(Message::Page { from, until: 0 }, self.body_len_max);
-            while let Some((_, update)) = rest.next_if(|(_, update)| update.len() <= draft.room())
-            {
+            while let Some((_, update)) = rest.next_if(|(_, update)| update.len() <= draft.room()) {
                 draft.push(update);
             }
             let next = rest.peek().map(|(position, _)| *position);

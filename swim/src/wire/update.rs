@@ -63,9 +63,7 @@ impl Update {
     /// How many bytes [`encode`](Self::encode) appends.
     pub(crate) fn len(&self) -> usize {
         let rest = match &self.claim {
-            Claim::Alive(record) => {
-                address_len(&record.address) + record.metadata.as_bytes().len()
-            }
+            Claim::Alive(record) => address_len(&record.address) + record.metadata.as_bytes().len(),
             Claim::Suspect { by, .. } => id_len(by),
             Claim::Dead { address, .. }
             | Claim::Refused { address, .. }

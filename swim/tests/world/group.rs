@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use swarm_base::{Boot, ClusterSecret, NodeId, NodeName, Rng};
 use swarm_sim::{Datagrams, Faults, World, addr};
-use swarm_swim::{Checked, Cipher, Config, Event, Failure, Keyring, Metadata, NullCipher, State, Swim};
+use swarm_swim::{
+    Checked, Cipher, Config, Event, Failure, Keyring, Metadata, NullCipher, State, Swim,
+};
 
 pub(crate) type Group = World<Datagrams<Swim>>;
 
