@@ -1,6 +1,6 @@
 //! A packet before it is encoded and sealed: one message, then updates, never more than fit.
 
-use crate::wire::{Message, Update};
+use crate::wire::{self, Message, Update};
 use std::net::SocketAddr;
 use swarm_base::{Boot, NodeId};
 
@@ -20,6 +20,23 @@ impl Packet {
     #[must_use]
     pub fn body_len(&self) -> usize {
         self.message.len() + self.updates.iter().map(Update::len).sum::<usize>()
+    }
+
+    /// The packet that a sealed datagram's body stands for, by whom the datagram proved to come
+    /// from. `None` for bytes that no node of this version writes, but for statements of kinds
+    /// that only newer ones know, which are skipped.
+    #[must_use]
+    pub fn decode(sender: NodeId, receiver: Boot, body: &[u8]) -> Option<Self> {
+        let (message, updates) = wire::decode(body)?;
+        Some(Self { sender, receiver, message, updates })
+    }
+
+    /// Its body as bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut body = Vec::with_capacity(self.body_len());
+        self.encode_body(&mut body);
+        body
     }
 
     pub(crate) fn encode_body(&self, body: &mut Vec<u8>) {

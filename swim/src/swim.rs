@@ -2,7 +2,7 @@
 
 use crate::seal::{Opened, Refusal, Seal};
 use crate::{
-    Checked, Cipher, Counters, Event, Health, Keyring, Member, Metadata, Packet, Protocol, wire,
+    Checked, Cipher, Counters, Event, Health, Keyring, Member, Metadata, Packet, Protocol,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -156,8 +156,7 @@ impl Swim {
 
     fn open(&mut self, now: Instant, datagram: &mut [u8]) -> Result<Packet, Refusal> {
         let Opened { sender, receiver, body } = self.seal.open(now, datagram)?;
-        let (message, updates) = wire::decode(body).ok_or(Refusal::Body)?;
-        Ok(Packet { sender, receiver, message, updates })
+        Packet::decode(sender, receiver, body).ok_or(Refusal::Body)
     }
 }
 

@@ -92,6 +92,9 @@ impl Table {
 
     /// Forgets who has been gone since before `deadline`.
     pub(crate) fn forget(&mut self, deadline: Instant) {
+        if self.n_live == self.entries.len() {
+            return;
+        }
         self.entries.retain(|_, entry| entry.member.is_live() || entry.changed >= deadline);
         self.n_dead = self.members().filter(|member| member.state == State::Dead).count();
     }
