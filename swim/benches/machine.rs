@@ -97,7 +97,9 @@ fn sealed(c: &mut Criterion) {
     let mut run = |label: &str, cipher: fn() -> Box<dyn Cipher>| {
         let mut now = Instant::START;
         let node = |idx| {
-            let secret = ClusterSecret::from_bytes(&std::array::from_fn::<u8, 32, _>(|at| at as u8)).expect("32 bytes");
+            let secret =
+                ClusterSecret::from_bytes(&std::array::from_fn::<u8, 32, _>(|at| at as u8))
+                    .expect("32 bytes");
             let keyring = Keyring::new("bench", secret);
             let (metadata, config, rng) = (Metadata::default(), Checked::default(), Rng::new(1));
             Swim::new(now, id(idx), address(idx), metadata, config, keyring, cipher(), rng)
@@ -182,12 +184,7 @@ impl Subject {
     }
 }
 
-fn ping_from(
-    sender: usize,
-    digest: u64,
-    told: std::ops::Range<usize>,
-    incarnation: u64,
-) -> Packet {
+fn ping_from(sender: usize, digest: u64, told: std::ops::Range<usize>, incarnation: u64) -> Packet {
     let mut body = vec![8];
     body.extend(1u64.to_be_bytes());
     body.extend(digest.to_be_bytes());

@@ -11,8 +11,8 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::path::Path;
 use swarm_base::{ClusterSecret, NodeName};
-use swarm_swim::udp::Udp;
-use swarm_swim::{Config, Event, Keyring, Metadata};
+use swarm_swim::udp::{Notice, Udp};
+use swarm_swim::{Config, Event, Filter, Keyring, Metadata};
 
 /// One node of a group.
 #[derive(Parser)]
@@ -52,12 +52,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let group =
         udp.start(NodeName::new(args.name)?, metadata, Config::default().check()?, keyring)?;
     println!("{} at {}", group.id(), group.address());
-    let mut events = group.events();
+    let mut events = group.subscribe(Filter::all());
     group.join(args.seed).await;
     loop {
         tokio::select! {
             event = events.next() => match event {
-                Some(event) => println!("{}", sentence(&event)),
+                Some(Notice::Event(event)) => println!("{}", sentence(&event)),
+                Some(_) => {}
                 None => return Ok(()),
             },
             signal = tokio::signal::ctrl_c() => {

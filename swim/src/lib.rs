@@ -22,6 +22,7 @@
 //! | [`Health`] | how well this node itself does |
 //! | [`Config`], [`Checked`], [`Metadata`] | settings, and what a node says about itself |
 //! | [`Keyring`], [`Cipher`], [`Key`], [`NullCipher`] | sealing |
+//! | [`Tags`], [`Filter`] | metadata as keys and values, and who is of interest by them |
 //! | [`Counters`], [`Refusals`] | what happened how often |
 //! | `udp` | a socket, a task, and the real cipher |
 
@@ -60,6 +61,9 @@ pub use seal::{Cipher, Key, PACKET_LEN_MAX, TAG_LEN};
 
 mod swim;
 pub use swim::Swim;
+
+mod tags;
+pub use tags::{Filter, TagError, Tags};
 
 mod budget;
 mod news;

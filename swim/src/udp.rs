@@ -2,8 +2,8 @@
 //!
 //! ```
 //! use swarm_base::{ClusterSecret, NodeName};
-//! use swarm_swim::udp::Udp;
-//! use swarm_swim::{Config, Event, Keyring, Metadata};
+//! use swarm_swim::udp::{Notice, Udp};
+//! use swarm_swim::{Config, Event, Filter, Keyring, Metadata};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -15,9 +15,9 @@
 //!     let name = NodeName::new(name)?;
 //!     nodes.push(udp.start(name, Metadata::default(), config, keyring.clone())?);
 //! }
-//! let mut events = nodes[1].events();
+//! let mut events = nodes[1].subscribe(Filter::all());
 //! nodes[1].join([nodes[0].address()]).await;
-//! while events.next().await != Some(Event::Merged) {}
+//! while events.next().await != Some(Notice::Event(Event::Merged)) {}
 //! assert_eq!(nodes[1].members().len(), 2);
 //! # Ok(())
 //! # }
@@ -29,39 +29,52 @@ mod cipher;
 pub use cipher::RingCipher;
 
 mod group;
-pub use group::{Events, Group};
+pub use group::Group;
+
+mod port;
+pub use port::{Arrival, Port};
+
+mod subscription;
+pub use subscription::{Notice, Subscription};
 
 mod task;
 
-use crate::{Checked, Keyring, Metadata, Swim};
+use crate::{Checked, Keyring, Metadata};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::io;
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
-use swarm_base::{Boot, Instant, NodeId, NodeName, Rng};
-use tokio::net::UdpSocket;
+use swarm_base::{Boot, NodeName, Rng};
+use task::Life;
 
-/// A bound socket, on which a node of the group can start.
+/// A bound port, on which a node of the group can start.
 #[derive(Debug)]
 pub struct Udp {
-    socket: UdpSocket,
+    port: Port,
     advertised: SocketAddr,
+    boot: Boot,
 }
 
 impl Udp {
-    /// Binds a socket. With port 0 the system chooses one.
+    /// Binds a port. With port 0 the system chooses one.
     ///
     /// # Errors
     ///
     /// Those of the system. Nothing is bound then.
     ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, or if the operating system has no random bytes to give.
+    ///
     /// # Cancel safety
     ///
     /// Cancelled, nothing is bound.
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = UdpSocket::bind(address).await?;
-        let advertised = socket.local_addr()?;
-        Ok(Self { socket, advertised })
+        let port = Port::bind(address).await?;
+        let advertised = port.local_addr()?;
+        let millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis());
+        let boot = Boot { millis: millis as u64, random: random() };
+        Ok(Self { port, advertised, boot })
     }
 
     /// Where others are told to send. The bound address, unless [`advertise`](Self::advertise)
@@ -76,6 +89,13 @@ impl Udp {
     #[must_use]
     pub const fn advertise(mut self, address: SocketAddr) -> Self {
         self.advertised = address;
+        self
+    }
+
+    /// Starts in this boot, instead of one of this moment by the wall clock.
+    #[must_use]
+    pub const fn boot(mut self, boot: Boot) -> Self {
+        self.boot = boot;
         self
     }
 
@@ -97,19 +117,14 @@ impl Udp {
         config: Checked,
         keyring: Keyring,
     ) -> io::Result<Group> {
-        let address = self.advertised;
+        let Self { port, advertised: address, boot } = self;
         if address.ip().is_unspecified() || address.port() == 0 {
             let text = format!("{address} cannot be advertised, want an address that others reach");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
-        let millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis());
-        let boot = Boot { millis: millis as u64, random: random() };
-        let me = NodeId::new(name, boot);
-        let cipher = Box::new(RingCipher);
-        let rng = Rng::new(random());
-        let machine =
-            Swim::new(Instant::START, me.clone(), address, metadata, config, keyring, cipher, rng);
-        Ok(Group::start(me, address, machine, self.socket))
+        let (seeds, rng) = (Vec::new(), Rng::new(random()));
+        let life = Life { name, boot, address, metadata, config, keyring, seeds, rng };
+        Ok(Group::start(life, port))
     }
 }
 

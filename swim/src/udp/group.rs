@@ -2,12 +2,13 @@
 
 #![expect(clippy::disallowed_methods, reason = "the task is spawned here, and owned by the handle")]
 
-use super::task::{Command, Task};
-use crate::{Counters, Event, Member, Metadata, Swim};
+use super::port::Port;
+use super::subscription::{Subscription, Told};
+use super::task::{Command, Life, Task};
+use crate::{Checked, Counters, Filter, Health, Keyring, Member, Metadata};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use swarm_base::NodeId;
-use tokio::net::UdpSocket;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -15,46 +16,40 @@ use tokio::task::JoinHandle;
 /// goodbye: the others notice a failure.
 #[derive(Debug)]
 pub struct Group {
-    me: NodeId,
     address: SocketAddr,
     commands: mpsc::Sender<Command>,
     view: watch::Receiver<View>,
-    events: broadcast::WeakSender<Event>,
-    /// Subscribed before the task started, for whoever asks first.
-    first: std::sync::Mutex<Option<broadcast::Receiver<Event>>>,
+    events: broadcast::WeakSender<Told>,
     task: JoinHandle<()>,
 }
 
 /// What the task shows.
 #[derive(Clone, Debug)]
 pub(super) struct View {
+    pub(super) me: NodeId,
     pub(super) members: Arc<[Member]>,
     pub(super) counters: Counters,
+    pub(super) health: Health,
+    pub(super) n_streams: usize,
+    /// The number of the last event that the members show.
+    pub(super) last_event: u64,
 }
 
 impl Group {
-    pub(super) fn start(me: NodeId, address: SocketAddr, machine: Swim, socket: UdpSocket) -> Self {
+    pub(super) fn start(life: Life, port: Port) -> Self {
         let (commands, commands_in) = mpsc::channel(COMMANDS_MAX);
-        let (events, first) = broadcast::channel(EVENTS_MAX);
-        let members = super::task::sorted(&machine);
-        let (view_out, view) = watch::channel(View { members, counters: machine.counters() });
+        let (events, _) = broadcast::channel(EVENTS_MAX);
+        let address = life.address;
         let weak = events.downgrade();
-        let task = Task::new(machine, socket, commands_in, events, view_out);
-        Self {
-            me,
-            address,
-            commands,
-            view,
-            events: weak,
-            first: std::sync::Mutex::new(Some(first)),
-            task: tokio::spawn(task.run()),
-        }
+        let (task, view) = Task::new(life, port, commands_in, events);
+        Self { address, commands, view, events: weak, task: tokio::spawn(task.run()) }
     }
 
-    /// This life of this node.
+    /// This life of this node. Another one begins where the group remembers a later one, because
+    /// the wall clock was set back.
     #[must_use]
-    pub const fn id(&self) -> &NodeId {
-        &self.me
+    pub fn id(&self) -> NodeId {
+        self.view.borrow().me.clone()
     }
 
     /// Where others send to.
@@ -64,15 +59,14 @@ impl Group {
     }
 
     /// Enters the group of whoever is at one of `seeds`, which are tried for ever. Returns at
-    /// once: [`Event::Merged`] tells when the member list is here. Does nothing after the end.
+    /// once: [`Event::Merged`](crate::Event::Merged) tells when the member list is here. Does
+    /// nothing after the end.
     ///
     /// # Cancel safety
     ///
     /// Cancelled, it was asked or it was not; asking again does no harm.
     pub async fn join(&self, seeds: impl IntoIterator<Item = SocketAddr>) {
-        let seeds = seeds.into_iter().collect();
-        // An error means that the task has ended: there is nothing to join any more.
-        let _ = self.commands.send(Command::Join(seeds)).await;
+        self.command(Command::Join(seeds.into_iter().collect())).await;
     }
 
     /// Changes what this node tells about itself.
@@ -81,7 +75,25 @@ impl Group {
     ///
     /// Cancelled, it changes or it does not.
     pub async fn set_metadata(&self, metadata: Metadata) {
-        let _ = self.commands.send(Command::SetMetadata(metadata)).await;
+        self.command(Command::SetMetadata(metadata)).await;
+    }
+
+    /// Changes the settings of this node. Suspicions and probes that are under way keep theirs.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelled, they change or they do not.
+    pub async fn set_config(&self, config: Checked) {
+        self.command(Command::SetConfig(config)).await;
+    }
+
+    /// Changes the secrets of this node.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelled, they change or they do not.
+    pub async fn set_keyring(&self, keyring: Keyring) {
+        self.command(Command::SetKeyring(keyring)).await;
     }
 
     /// Says goodbye and ends. Returns when some members have heard it, and after
@@ -112,50 +124,36 @@ impl Group {
         self.view.borrow().counters
     }
 
-    /// What happens from now on; the first call gets what happened before, too.
+    /// How well this node itself does, as its probes tell.
     #[must_use]
-    pub fn events(&self) -> Events {
-        let first = self.first.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
-        let events = first.or_else(|| self.events.upgrade().map(|events| events.subscribe()));
-        Events { events, n_missed: 0 }
+    pub fn health(&self) -> Health {
+        self.view.borrow().health
+    }
+
+    /// How many streams to others are open: the end of so many processes shows at once.
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        self.view.borrow().n_streams
+    }
+
+    /// Everybody that `filter` lets through, then what happens to them. After the end of the
+    /// node, a last snapshot.
+    #[must_use]
+    pub fn subscribe(&self, filter: Filter) -> Subscription {
+        // In this order: what happens in between is in both, and told once.
+        let events = self.events.upgrade().map(|events| events.subscribe());
+        Subscription::new(events, self.view.clone(), filter)
+    }
+
+    async fn command(&self, command: Command) {
+        // An error means that the task has ended: there is nothing to change any more.
+        let _ = self.commands.send(command).await;
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
         self.task.abort();
-    }
-}
-
-/// The events of a group, for one reader.
-#[derive(Debug)]
-pub struct Events {
-    events: Option<broadcast::Receiver<Event>>,
-    n_missed: u64,
-}
-
-impl Events {
-    /// The next event, or `None` after the end of the node. A reader that falls 1,024 events
-    /// behind misses the oldest; [`missed`](Self::missed) counts them.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancelled, no event is lost.
-    pub async fn next(&mut self) -> Option<Event> {
-        loop {
-            match self.events.as_mut()?.recv().await {
-                Ok(event) => return Some(event),
-                Err(broadcast::error::RecvError::Lagged(n)) => self.n_missed += n,
-                Err(broadcast::error::RecvError::Closed) => self.events = None,
-            }
-        }
-    }
-
-    /// How many events this reader missed by being slow. Then [`Group::members`] tells the
-    /// present state.
-    #[must_use]
-    pub const fn missed(&self) -> u64 {
-        self.n_missed
     }
 }
 
