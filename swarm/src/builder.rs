@@ -18,9 +18,8 @@ use swarm_link::quic::{BindError, Credentials, Endpoint};
 use swarm_process::{Clock, Processes};
 use swarm_registry::Registry;
 use swarm_ring::{Ring, Strategy, Weight};
-use swarm_swim::udp::RingCipher;
+use swarm_swim::udp::{Port, RingCipher};
 use swarm_swim::{Keyring, Metadata, Swim};
-use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 
 /// A node that is to be started; made by [`Swarm::builder`].
@@ -309,12 +308,12 @@ impl Plan {
     /// Starts the node with a boot above `above`.
     async fn attempt(&self, above: u64) -> Result<Attempt, StartError> {
         let me = NodeId::new(self.name.clone(), new_boot(above));
-        let udp = UdpSocket::bind(self.bind).await.map_err(|error| StartError::Bind {
+        let port = Port::bind(self.bind).await.map_err(|error| StartError::Bind {
             what: "gossip",
             address: self.bind,
             reason: error.to_string(),
         })?;
-        let local = udp.local_addr().map_err(|error| StartError::Bind {
+        let local = port.local_addr().map_err(|error| StartError::Bind {
             what: "gossip",
             address: self.bind,
             reason: error.to_string(),
@@ -353,7 +352,7 @@ impl Plan {
         let driver = Driver {
             node,
             core: Arc::clone(&core),
-            udp,
+            port,
             endpoint,
             link_notices,
             process_notices,

@@ -14,7 +14,7 @@ use std::time::Duration;
 use swarm_base::{Instant, Machine, Output};
 use swarm_link::quic::{Endpoint, Lane, Notice as LinkNotice, Push};
 use swarm_process::Notice as ProcessNotice;
-use tokio::net::UdpSocket;
+use swarm_swim::udp::{Arrival, Port};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// What handles ask of the driver.
@@ -69,7 +69,7 @@ pub(crate) enum Started {
 pub(crate) struct Driver {
     pub node: Node,
     pub core: Arc<Core>,
-    pub udp: UdpSocket,
+    pub port: Port,
     pub endpoint: Endpoint,
     pub link_notices: mpsc::Receiver<LinkNotice>,
     pub process_notices: mpsc::Receiver<ProcessNotice>,
@@ -117,10 +117,10 @@ impl Driver {
                 timer.as_mut().reset(deadline);
             }
             tokio::select! {
-                received = self.udp.recv_from(&mut packet) => {
+                arrived = self.port.receive(&mut packet) => {
                     // An error of one send shows at the next receive; SWIM sees what is dead.
-                    if let Ok((len, from)) = received {
-                        self.on_packet(&packet[..len], from);
+                    if let Ok(arrival) = arrived {
+                        self.on_arrival(arrival, &packet);
                         self.more_packets(&mut packet);
                     }
                 }
@@ -174,11 +174,11 @@ impl Driver {
 
     /// Gives out whatever the node wants.
     fn pump(&mut self) {
+        self.port.follow(self.core.clock.now(), self.node.swim());
         while let Some(output) = self.node.poll_output() {
             match output {
                 Output::Send { to: Peer::Datagram(to), message } => {
-                    // Gossip may be lost; a full socket buffer is no reason to wait.
-                    let _ = self.udp.try_send_to(&message, to);
+                    self.port.send(&message, to);
                 }
                 Output::Send { to: Peer::Control(session), message } => {
                     if let Some(control) = self.endpoint.control(session) {
@@ -210,9 +210,18 @@ impl Driver {
         self.node.handle_message(now, Peer::Datagram(from), packet.to_vec());
     }
 
+    fn on_arrival(&mut self, arrival: Arrival, packet: &[u8]) {
+        let now = self.core.clock.now();
+        match arrival {
+            Arrival::Packet { len, from } => self.on_packet(&packet[..len], from),
+            Arrival::Closed(node) => self.node.stream_closed(now, &node),
+            Arrival::Refused(node) => self.node.packet_refused(now, &node),
+        }
+    }
+
     fn more_packets(&mut self, packet: &mut [u8]) {
         for _ in 1..BATCH {
-            let Ok((len, from)) = self.udp.try_recv_from(packet) else { return };
+            let Some((len, from)) = self.port.try_receive(packet) else { return };
             self.on_packet(&packet[..len], from);
         }
     }

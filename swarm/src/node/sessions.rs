@@ -36,6 +36,20 @@ impl Node {
         self.touch(now);
     }
 
+    /// The idle stream to a member was closed by its system.
+    pub(crate) fn stream_closed(&mut self, now: Instant, member: &NodeId) {
+        self.swim.hint_closed(now, member);
+        self.settle_peers(now);
+        self.touch(now);
+    }
+
+    /// A packet to a member was refused by its system.
+    pub(crate) fn packet_refused(&mut self, now: Instant, member: &NodeId) {
+        self.swim.hint_refused(now, member);
+        self.settle_peers(now);
+        self.touch(now);
+    }
+
     pub(super) fn on_member(&mut self, now: Instant, event: Swim) {
         match event {
             Swim::Joined(member) => {

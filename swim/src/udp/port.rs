@@ -34,9 +34,9 @@ pub struct Port {
     connected: BTreeMap<NodeId, Connected>,
     signs: mpsc::Receiver<Sign>,
     signs_in: mpsc::Sender<Sign>,
-    /// Whether those to hold streams to may have changed.
-    is_stale: bool,
-    /// Not before this are they looked at again.
+    /// The hash of the members of whom those to hold streams to were chosen.
+    followed: Option<u64>,
+    /// Not before this are others chosen.
     rest: Instant,
 }
 
@@ -93,7 +93,7 @@ impl Port {
             connected: BTreeMap::new(),
             signs,
             signs_in,
-            is_stale: true,
+            followed: None,
             rest: Instant::START,
         })
     }
@@ -160,11 +160,6 @@ impl Port {
         }
     }
 
-    /// Notes that the members have changed.
-    pub const fn members_changed(&mut self) {
-        self.is_stale = true;
-    }
-
     /// Holds streams to those that `swim` watches, and connected sockets to those that it doubts.
     /// To be called before its packets are sent, each time that it did something.
     ///
@@ -173,9 +168,9 @@ impl Port {
     /// Outside of a tokio runtime.
     pub fn follow(&mut self, now: Instant, swim: &Swim) {
         self.follow_doubted(swim);
-        if self.is_stale && self.rest <= now {
+        if self.followed != Some(swim.digest()) && self.rest <= now {
             self.follow_watched(swim);
-            self.is_stale = false;
+            self.followed = Some(swim.digest());
             // While many join at once, those that come next change again and again.
             self.rest = now + FOLLOW_REST;
         }

@@ -197,7 +197,6 @@ impl Task {
             });
             return;
         }
-        self.port.members_changed();
         let behind = events.iter().find_map(|event| match event {
             Event::BootBehind { remembered } => Some(*remembered),
             _ => None,
