@@ -2,12 +2,14 @@
 //!
 //! One module for each command, with its arguments and a `run` that returns what failed. A command
 //! that fails ends with exit status 1. Ctrl-C ends the children too: they share this process group,
-//! but for the nodes of the demo, which it ends itself.
+//! but for the nodes of the demo and of the networks, which their commands end themselves.
 
 mod bench;
 mod ci;
+mod cluster;
 mod demo;
 mod failure;
+mod interrupt;
 mod output;
 mod runner;
 mod sim;
@@ -34,6 +36,11 @@ enum Command {
     /// A node process of the demo, driven over its stdin
     #[command(hide = true)]
     Node(demo::node::Args),
+    /// Real processes in networks of their own, with loss, cuts, delay, freezes and deaths
+    Cluster(cluster::Args),
+    /// A relay of such a network, which delays, reorders and doubles packets
+    #[command(hide = true)]
+    Relay(cluster::relay::Args),
     /// Clusters of real nodes in simulated worlds, with faults and checkers; one for each seed
     Sim(sim::Args),
     /// Everything that has to pass before a change lands: `ci`, then what takes longer
@@ -50,6 +57,8 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Node(args) => demo::node::run(&args),
+        Command::Cluster(args) => cluster::run(&args),
+        Command::Relay(args) => cluster::relay::run(&args),
         Command::Sim(args) => sim::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Ci(args) => ci::run(&args),

@@ -17,6 +17,7 @@ mod screen;
 mod steps;
 
 use crate::Failure;
+use crate::interrupt::interrupted;
 use cluster::Cluster;
 use figures::count;
 use folder::Folder;
@@ -105,31 +106,6 @@ async fn play(args: &Args) -> Result<End, Failure> {
         }
     }
     end
-}
-
-/// Waits for a signal that asks this process to end.
-#[cfg(unix)]
-async fn interrupted() -> i32 {
-    use tokio::signal::unix::{SignalKind, signal};
-    let wait = async |kind: SignalKind| match signal(kind) {
-        Ok(mut signals) => drop(signals.recv().await),
-        // Without a handler the system's own ends this process, and the pipes the nodes.
-        Err(_) => std::future::pending().await,
-    };
-    let (int, term) = (SignalKind::interrupt(), SignalKind::terminate());
-    tokio::select! {
-        () = wait(int) => int.as_raw_value(),
-        () = wait(term) => term.as_raw_value(),
-    }
-}
-
-/// Waits for a Ctrl-C.
-#[cfg(not(unix))]
-async fn interrupted() -> i32 {
-    match tokio::signal::ctrl_c().await {
-        Ok(()) => 2,
-        Err(_) => std::future::pending().await,
-    }
 }
 
 /// How long any reply of a node may take, with up to 10,000 devices.

@@ -1,0 +1,137 @@
+//! A process on a host, whose lines are taken as they come, and which can be frozen and killed.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "lines are timed as they arrive; the tasks that read them are owned by the process"
+)]
+
+use crate::Failure;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::task::AbortHandle;
+
+/// A process in a namespace. Dropped, it is killed.
+pub(super) struct Process {
+    name: String,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    readers: [AbortHandle; 2],
+}
+
+/// A line that a process has written, or the end of them.
+pub(super) enum Written {
+    Out(String),
+    Err(String),
+    /// Of stdout.
+    End,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Signal {
+    Stop,
+    Continue,
+    Terminate,
+}
+
+impl Process {
+    /// Starts `command` in a namespace. `sink` is told each line and when it came.
+    pub(super) fn start(
+        name: &str,
+        namespace: &str,
+        command: &[String],
+        sink: impl Fn(Instant, Written) + Clone + Send + 'static,
+    ) -> Result<Self, Failure> {
+        let failed = |why: String| Failure::new(format!("{name} does not start: {why}"));
+        // `ip` becomes the program: the process id is the program's.
+        let mut started = Command::new("ip");
+        started.args(["netns", "exec", namespace]).args(command).kill_on_drop(true);
+        started.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // Out of reach of the terminal's Ctrl-C: this process ends them, and then their network.
+        #[cfg(unix)]
+        started.process_group(0);
+        let mut child = started.spawn().map_err(|error| failed(error.to_string()))?;
+        let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
+            return Err(failed("it has no pipes".to_owned()));
+        };
+        let stdin = child.stdin.take();
+        let end = sink.clone();
+        let out_sink = sink.clone();
+        let out = tokio::spawn(async move {
+            pass(out, move |line| out_sink(Instant::now(), Written::Out(line))).await;
+            end(Instant::now(), Written::End);
+        });
+        let err = tokio::spawn(pass(err, move |line| sink(Instant::now(), Written::Err(line))));
+        let readers = [out.abort_handle(), err.abort_handle()];
+        Ok(Self { name: name.to_owned(), child, stdin, readers })
+    }
+
+    /// Writes a line to its stdin.
+    pub(super) async fn tell(&mut self, line: &str) -> Result<(), Failure> {
+        let Some(stdin) = &mut self.stdin else {
+            return Err(Failure::new(format!("{} is told `{line}` after its end", self.name)));
+        };
+        let written = stdin.write_all(format!("{line}\n").as_bytes()).await;
+        written.map_err(|error| Failure::new(format!("{}, `{line}`: {error}", self.name)))
+    }
+
+    pub(super) async fn signal(&self, signal: Signal) -> Result<(), Failure> {
+        let failed = |why: String| Failure::new(format!("{} gets no {signal:?}: {why}", self.name));
+        let Some(id) = self.child.id() else { return Err(failed("it has ended".to_owned())) };
+        let option = match signal {
+            Signal::Stop => "-STOP",
+            Signal::Continue => "-CONT",
+            Signal::Terminate => "-TERM",
+        };
+        let status = Command::new("kill").args([option, &id.to_string()]).status().await;
+        match status {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(failed(format!("`kill` ended with {status}"))),
+            Err(error) => Err(failed(error.to_string())),
+        }
+    }
+
+    /// For how long it has had a processor since it started.
+    pub(super) fn cpu_time(&self) -> Result<Duration, Failure> {
+        let failed = |why: &str| Failure::new(format!("{}'s time: {why}", self.name));
+        let id = self.child.id().ok_or_else(|| failed("it has ended"))?;
+        let text = std::fs::read_to_string(format!("/proc/{id}/schedstat"));
+        let text = text.map_err(|error| failed(&error.to_string()))?;
+        let nanos = text.split_whitespace().next().and_then(|nanos| nanos.parse().ok());
+        nanos.map(Duration::from_nanos).ok_or_else(|| failed(&format!("not a time: {text:?}")))
+    }
+
+    /// `kill -9`: returns when the system says that it is gone.
+    pub(super) async fn kill(&mut self) -> Result<(), Failure> {
+        let killed = self.child.kill().await;
+        // Not before: the end of its stdin would be a word of warning.
+        self.stdin = None;
+        killed.map_err(|error| Failure::new(format!("{} cannot be killed: {error}", self.name)))
+    }
+
+    /// Waits for it to end by itself: whether with success.
+    pub(super) async fn ended(&mut self) -> Result<bool, Failure> {
+        match tokio::time::timeout(END_TIMEOUT, self.child.wait()).await {
+            Ok(Ok(status)) => Ok(status.success()),
+            Ok(Err(error)) => Err(Failure::new(format!("{}: {error}", self.name))),
+            Err(_) => Err(Failure::new(format!("{} still runs after {END_TIMEOUT:?}", self.name))),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.readers.iter().for_each(AbortHandle::abort);
+    }
+}
+
+async fn pass(from: impl AsyncRead + Unpin, sink: impl Fn(String)) {
+    let mut lines = BufReader::new(from).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        sink(line);
+    }
+}
+
+/// How long a process may take to end by itself.
+const END_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,0 +1,150 @@
+//! The scenarios: what is done to a cluster, and what has to come of it.
+
+mod addresses;
+mod cuts;
+mod deaths;
+mod delay;
+mod freezes;
+mod loss;
+mod names;
+mod quiet;
+
+use super::{Figures, Stage};
+use crate::Failure;
+use clap::ValueEnum;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Scenario {
+    Join,
+    JoinIpv6,
+    JoinDualStack,
+    Steady,
+    Leave,
+    Kill,
+    FreezeShort,
+    FreezeLong,
+    RestartSameAddress,
+    AddressChange,
+    TwoOfAName,
+    ClockBack,
+    ClockAhead,
+    #[value(name = "loss-10")]
+    Loss10,
+    #[value(name = "loss-20")]
+    Loss20,
+    #[value(name = "loss-30")]
+    Loss30,
+    LossPair,
+    CutHalves,
+    CutOff,
+    CutOneWay,
+    CutPair,
+    CutPairs,
+    DelayReorder,
+}
+
+impl Scenario {
+    pub(super) fn all() -> &'static [Self] {
+        Self::value_variants()
+    }
+
+    pub(super) fn name(self) -> String {
+        let value = self.to_possible_value().expect("no scenario is hidden");
+        value.get_name().to_owned()
+    }
+
+    /// What is done, and what has to come of it.
+    const fn about(self) -> &'static str {
+        match self {
+            Self::Join => "all nodes join at once: all see all",
+            Self::JoinIpv6 => "all nodes join over IPv6: all see all, and one is killed",
+            Self::JoinDualStack => "half of the sockets are IPv4, half both: the same",
+            Self::Steady => "nothing happens: packets and bytes of a node, and nobody dies",
+            Self::Leave => "two nodes say goodbye: all have heard it within a second",
+            Self::Kill => "kill -9, the host lives: the first and the last one to learn of it",
+            Self::FreezeShort => "a node stops until it is suspected: it refutes, and never died",
+            Self::FreezeLong => "a node stops until it is dead to all: it comes back by itself",
+            Self::RestartSameAddress => "kill -9 and a new start at once: all see the new life",
+            Self::AddressChange => "a node starts anew on another host: all see it there",
+            Self::TwoOfAName => "a second node takes a name: it is told so, and nothing flaps",
+            Self::ClockBack => "a node starts anew with its clock an hour back: all see it",
+            Self::ClockAhead => "a node starts anew a day ahead, and again at the right time",
+            Self::Loss10 => "every host loses 10 % of what arrives, for a minute: nobody dies",
+            Self::Loss20 => "every host loses 20 % of what arrives, for a minute: nobody dies",
+            Self::Loss30 => "every host loses 30 % of what arrives, for a minute: nobody dies",
+            Self::LossPair => "two nodes lose 80 % of what the other one sends: nobody dies",
+            Self::CutHalves => "two halves bury each other: after the heal all see all",
+            Self::CutOff => "a node is cut off both ways: dead to all, and back after the heal",
+            Self::CutOneWay => {
+                "a node hears nobody: nobody else dies, and after the heal it is back"
+            }
+            Self::CutPair => "two nodes cannot reach each other: nobody dies",
+            Self::CutPairs => "every node has one that it cannot reach: nobody dies",
+            Self::DelayReorder => {
+                "packets are late, twice and out of order: nobody dies but who is killed"
+            }
+        }
+    }
+
+    /// How many nodes it has unless it is told otherwise.
+    pub(super) const fn n_nodes(self) -> usize {
+        match self {
+            Self::Join | Self::Steady | Self::Loss10 | Self::Loss20 | Self::Loss30 => 10,
+            Self::CutHalves | Self::CutPairs => 6,
+            _ => 5,
+        }
+    }
+
+    /// As `--list` shows it.
+    pub(super) fn line(self) -> String {
+        format!("{:<22} {:>3} nodes  {}", self.name(), self.n_nodes(), self.about())
+    }
+
+    pub(super) async fn play(self, stage: &mut Stage) -> Result<Figures, Failure> {
+        match self {
+            Self::Join => quiet::join(stage).await,
+            Self::JoinIpv6 => addresses::ipv6(stage).await,
+            Self::JoinDualStack => addresses::dual_stack(stage).await,
+            Self::Steady => quiet::steady(stage).await,
+            Self::Leave => deaths::leave(stage).await,
+            Self::Kill => deaths::kill(stage).await,
+            Self::FreezeShort => freezes::short(stage).await,
+            Self::FreezeLong => freezes::long(stage).await,
+            Self::RestartSameAddress => names::restart_same_address(stage).await,
+            Self::AddressChange => names::address_change(stage).await,
+            Self::TwoOfAName => names::two_of_a_name(stage).await,
+            Self::ClockBack => names::clock_back(stage).await,
+            Self::ClockAhead => names::clock_ahead(stage).await,
+            Self::Loss10 => loss::loss(stage, 100).await,
+            Self::Loss20 => loss::loss(stage, 200).await,
+            Self::Loss30 => loss::loss(stage, 300).await,
+            Self::LossPair => loss::pair(stage, 800).await,
+            Self::CutHalves => cuts::halves(stage).await,
+            Self::CutOff => cuts::off(stage).await,
+            Self::CutOneWay => cuts::one_way(stage).await,
+            Self::CutPair => cuts::pair(stage).await,
+            Self::CutPairs => cuts::pairs(stage).await,
+            Self::DelayReorder => delay::delay_reorder(stage).await,
+        }
+    }
+}
+
+/// What a claim is worth where `look` did not wait for it: a sentence becomes a failure.
+fn claim(expected: &str, seen: Result<(), String>) -> Result<(), Failure> {
+    seen.map_err(|seen| Failure::new(format!("expected {expected}; saw: {seen}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_scenario_is_listed_once_and_has_nodes() {
+        let names: BTreeSet<_> = Scenario::all().iter().map(|scenario| scenario.name()).collect();
+        assert_eq!(names.len(), Scenario::all().len());
+        assert!(Scenario::all().iter().all(|scenario| scenario.n_nodes() >= 4));
+        assert_eq!(Scenario::Loss10.name(), "loss-10");
+        assert_eq!(Scenario::RestartSameAddress.name(), "restart-same-address");
+    }
+}

@@ -1,0 +1,61 @@
+//! What all scenarios of a run have in common: the program, the secret, the profile.
+
+use super::stage::Start;
+use crate::{Failure, root, step};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use swarm_base::ClusterSecret;
+
+#[derive(Clone)]
+pub(super) struct Setting {
+    agent: PathBuf,
+    secret: String,
+    profile: String,
+}
+
+impl Setting {
+    /// Builds the agent, in the same way in which this program was built.
+    pub(super) fn new(profile: &str) -> Result<Self, Failure> {
+        let this = std::env::current_exe()
+            .map_err(|error| Failure::new(format!("this program has no place: {error}")))?;
+        let folder = this.parent().ok_or_else(|| Failure::new("this program has no folder"))?;
+        // With the whole workspace it has the features that are built for the tests anyway.
+        let mut cargo = Command::new(step::cargo());
+        cargo.args(["build", "--quiet", "--workspace", "--example", "agent"]);
+        if !cfg!(debug_assertions) {
+            cargo.arg("--release");
+        }
+        let status = cargo.current_dir(root()).status();
+        let status = status.map_err(|error| Failure::new(format!("cargo did not run: {error}")))?;
+        if !status.success() {
+            return Err(Failure::new("the agent does not build, see above"));
+        }
+        let bytes = ClusterSecret::generate();
+        Ok(Self {
+            agent: folder.join("examples").join("agent"),
+            secret: bytes.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect(),
+            profile: profile.to_owned(),
+        })
+    }
+
+    /// The program of an agent and its arguments.
+    pub(super) fn agent_command(&self, name: &str, bind: SocketAddr, start: &Start) -> Vec<String> {
+        let agent = self.agent.to_string_lossy().into_owned();
+        let bind = bind.to_string();
+        let mut command: Vec<String> = vec![agent, "--json".into(), "--end-with-stdin".into()];
+        let mut pair = |option: &str, value: &str| command.extend([option.into(), value.into()]);
+        pair("--name", name);
+        pair("--bind", &bind);
+        pair("--cluster", "harness");
+        pair("--secret", &self.secret);
+        pair("--profile", &self.profile);
+        if let Some(address) = start.advertise {
+            pair("--advertise", &address.to_string());
+        }
+        if start.clock_ahead != 0 {
+            pair("--boot-offset", &start.clock_ahead.to_string());
+        }
+        command
+    }
+}
