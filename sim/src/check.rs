@@ -37,13 +37,18 @@ pub trait Check<H: Host> {
         let _ = (now, action);
     }
 
-    /// A node handled one input, and all its effects are known.
+    /// The node at `addr` handled one input, and all its effects are known.
     ///
     /// # Errors
     ///
     /// A [`Violation`] where the property no longer holds.
-    fn step(&mut self, now: Instant, hosts: &BTreeMap<SocketAddr, H>) -> Result<(), Violation> {
-        let _ = (now, hosts);
+    fn step(
+        &mut self,
+        now: Instant,
+        addr: SocketAddr,
+        hosts: &BTreeMap<SocketAddr, H>,
+    ) -> Result<(), Violation> {
+        let _ = (now, addr, hosts);
         Ok(())
     }
 

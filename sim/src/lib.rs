@@ -92,6 +92,9 @@ pub use seeds::seeds;
 mod struck;
 pub use struck::Struck;
 
+mod sweep;
+pub use sweep::sweep;
+
 mod trace;
 
 mod world;

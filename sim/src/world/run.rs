@@ -184,7 +184,7 @@ impl<H: Host> World<H> {
         let (now, hosts) = (self.now, &self.hosts);
         let verdict = match self.violation {
             Some(_) => Ok(()),
-            None => self.checks.iter_mut().try_for_each(|check| check.step(now, hosts)),
+            None => self.checks.iter_mut().try_for_each(|check| check.step(now, addr, hosts)),
         };
         if let Err(violation) = verdict {
             self.violate(violation);

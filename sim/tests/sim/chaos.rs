@@ -151,7 +151,12 @@ impl Check<Toy> for NoRestart {
         }
     }
 
-    fn step(&mut self, now: Instant, _: &BTreeMap<SocketAddr, Toy>) -> Result<(), Violation> {
+    fn step(
+        &mut self,
+        now: Instant,
+        _: SocketAddr,
+        _: &BTreeMap<SocketAddr, Toy>,
+    ) -> Result<(), Violation> {
         match self.started.iter().find(|(_, count)| **count > 1) {
             Some((addr, _)) => {
                 Err(Violation::new(self.name(), now, format!("{addr} has a second life")))

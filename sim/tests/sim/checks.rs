@@ -53,7 +53,12 @@ impl Check<Probe> for Counting {
         self.asked.borrow_mut().actions.push(action.clone());
     }
 
-    fn step(&mut self, now: Instant, _: &BTreeMap<SocketAddr, Probe>) -> Result<(), Violation> {
+    fn step(
+        &mut self,
+        now: Instant,
+        _: SocketAddr,
+        _: &BTreeMap<SocketAddr, Probe>,
+    ) -> Result<(), Violation> {
         let mut asked = self.asked.borrow_mut();
         asked.steps += 1;
         match Some(asked.steps) == self.bad_steps {

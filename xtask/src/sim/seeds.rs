@@ -3,12 +3,10 @@
 #![expect(clippy::disallowed_methods, reason = "a person waits for it: real time is measured")]
 
 use std::io::{IsTerminal, Write};
-use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 use swarm::world::{Options, run_seed};
-use swarm_sim::{Failure, Report, Totals};
+use swarm_sim::{Failure, Report, Totals, sweep};
 
 /// What many seeds showed.
 #[derive(Debug)]
@@ -43,47 +41,25 @@ const REPLAY_EVERY: u64 = 25;
 
 /// One seed that is done.
 struct Done {
-    seed: u64,
     replayed: bool,
     result: Result<Report, Failed>,
 }
 
 pub(super) fn run(seeds: Range<u64>, options: &Options) -> Outcome {
     let start = Instant::now();
-    let next = AtomicU64::new(seeds.start);
-    // The first seed that is known to fail: those above it are not worth the time.
-    let end = AtomicU64::new(seeds.end);
-    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let (sender, done) = mpsc::sync_channel::<Done>(workers * 4);
     let mut outcome =
         Outcome { totals: Totals::default(), took: Duration::ZERO, replayed: 0, failure: None };
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            let (sender, next, end) = (sender.clone(), &next, &end);
-            scope.spawn(move || {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= end.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    let done = run_one(seed, options);
-                    if done.result.is_err() {
-                        end.fetch_min(seed, Ordering::Relaxed);
-                    }
-                    if sender.send(done).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        drop(sender);
-        let mut progress = Progress::new(seeds.end.saturating_sub(seeds.start));
-        for done in done {
-            outcome.take(done);
+    let mut progress = Progress::new(seeds.end.saturating_sub(seeds.start));
+    sweep(
+        seeds,
+        |seed| run_one(seed, options),
+        |seed, done| {
+            let failed = outcome.take(seed, done);
             progress.show(&outcome.totals, start.elapsed());
-        }
-        progress.end();
-    });
+            failed
+        },
+    );
+    progress.end();
     outcome.took = start.elapsed();
     outcome
 }
@@ -102,15 +78,17 @@ fn run_one(seed: u64, options: &Options) -> Done {
         Ok(report) => Ok(report),
         Err(failure) => Err(Failed::Seed(failure)),
     };
-    Done { seed, replayed, result }
+    Done { replayed, result }
 }
 
 impl Outcome {
-    fn take(&mut self, done: Done) {
+    /// Breaks off where the seed failed: those above it are not worth the time.
+    fn take(&mut self, seed: u64, done: Done) -> ControlFlow<()> {
         match done.result {
             Ok(report) => {
-                self.totals.add(done.seed, &report);
+                self.totals.add(seed, &report);
                 self.replayed += u64::from(done.replayed);
+                ControlFlow::Continue(())
             }
             Err(failed) => {
                 // The lowest seed: the same one on every machine.
@@ -118,6 +96,7 @@ impl Outcome {
                 if failed.seed() < known {
                     self.failure = Some(failed);
                 }
+                ControlFlow::Break(())
             }
         }
     }

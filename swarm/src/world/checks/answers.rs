@@ -28,7 +28,7 @@ impl Check<SimNode> for Answers {
         Ok(())
     }
 
-    fn step(&mut self, now: Instant, hosts: &Hosts) -> Result<(), Violation> {
+    fn step(&mut self, now: Instant, _: SocketAddr, hosts: &Hosts) -> Result<(), Violation> {
         let late = hosts.iter().find_map(|(addr, host)| Some((addr, host.late()?)));
         late.map_or(Ok(()), |(addr, late)| {
             Err(Violation::new(self.name(), now, format!("{addr}: {late}")))

@@ -3,6 +3,7 @@
 use super::present;
 use crate::world::host::SimNode;
 use crate::world::truth::Hosts;
+use std::net::SocketAddr;
 use swarm_base::Instant;
 use swarm_sim::{Check, Violation};
 
@@ -31,7 +32,7 @@ impl Check<SimNode> for Queues {
         NAME
     }
 
-    fn step(&mut self, now: Instant, hosts: &Hosts) -> Result<(), Violation> {
+    fn step(&mut self, now: Instant, _: SocketAddr, hosts: &Hosts) -> Result<(), Violation> {
         self.steps += 1;
         if !self.steps.is_multiple_of(EVERY) {
             return Ok(());
