@@ -82,10 +82,11 @@ impl News {
         }
     }
 
-    /// Adds to `draft` what fits, the least told first, and forgets what has now been sent
-    /// `n_sends` times.
+    /// Adds to `draft` what fits and is not in it, the least told first, and forgets what has now
+    /// been sent `n_sends` times.
     pub(crate) fn fill(&mut self, draft: &mut Draft, n_sends: u32) {
         let (mut sent, mut too_long) = (Vec::new(), Vec::new());
+        let n_first = draft.n_updates();
         for tier in 0..self.tiers.len() {
             while too_long.len() < TOO_LONG_MAX && draft.room() >= UPDATE_LEN_MIN {
                 let Some(id) = self.tiers[tier].pop_front() else { break };
@@ -93,7 +94,8 @@ impl News {
                 else {
                     continue;
                 };
-                match draft.push(item.update.clone()) {
+                let is_there = draft.begins_with(n_first, &item.update);
+                match is_there || draft.push(item.update.clone()) {
                     true => sent.push(id),
                     false => too_long.push((tier, id)),
                 }
@@ -233,6 +235,19 @@ mod tests {
         assert_eq!(filled(&mut news, len, 9), [suspect("own", 1, "a")]);
         assert_eq!(filled(&mut news, len, 9), [suspect("new", 1, "a")]);
         assert_eq!(filled(&mut news, 1000, 9).len(), 3);
+    }
+
+    #[test]
+    fn nothing_is_told_twice_in_one_packet() {
+        let mut news = News::default();
+        news.add(suspect("x", 1, "a"), Turn::InOrder);
+        news.add(suspect("y", 1, "a"), Turn::InOrder);
+        let mut draft = Draft::new(Message::Gossip, 1000);
+        draft.push(suspect("x", 1, "a"));
+        news.fill(&mut draft, 1);
+        let told = draft.addressed(node("me"), Boot::default()).updates;
+        assert_eq!(told, [suspect("x", 1, "a"), suspect("y", 1, "a")]);
+        assert!(news.is_empty(), "both count as told");
     }
 
     #[test]

@@ -39,6 +39,12 @@ impl Packet {
         body
     }
 
+    /// What it is for, in one word, such as `ping` or `gossip`: for those who count packets.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        self.message.kind()
+    }
+
     pub(crate) fn encode_body(&self, body: &mut Vec<u8>) {
         self.message.encode(body);
         self.updates.iter().for_each(|update| update.encode(body));
@@ -74,6 +80,16 @@ impl Draft {
     pub(crate) fn with_message(self, message: Message) -> Self {
         debug_assert_eq!(self.message.len(), message.len());
         Self { message, ..self }
+    }
+
+    /// How many updates there are.
+    pub(crate) const fn n_updates(&self) -> usize {
+        self.updates.len()
+    }
+
+    /// Whether `update` is among the first `n`.
+    pub(crate) fn begins_with(&self, n: usize, update: &Update) -> bool {
+        self.updates[..n].contains(update)
     }
 
     pub(crate) const fn room(&self) -> usize {

@@ -82,6 +82,24 @@ impl Message {
         }
     }
 
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Hello { .. } => "hello",
+            Self::HelloAck { .. } => "hello-ack",
+            Self::Join => "join",
+            Self::Taken { .. } => "taken",
+            Self::Behind { .. } => "behind",
+            Self::Pull { .. } => "pull",
+            Self::Page { .. } => "page",
+            Self::Ping { .. } => "ping",
+            Self::Ack { .. } => "ack",
+            Self::PingReq { .. } => "ping-req",
+            Self::Nack { .. } => "nack",
+            Self::Gossip => "gossip",
+            Self::Leave { .. } => "leave",
+        }
+    }
+
     /// How many bytes [`encode`](Self::encode) appends.
     pub(crate) fn len(&self) -> usize {
         1 + match self {
