@@ -14,8 +14,12 @@ impl Protocol {
     /// Merges what `sender` states, and tells it what it got wrong.
     pub(super) fn handle_updates(&mut self, now: Instant, sender: &Sender, updates: &[Update]) {
         let mut outdated = BTreeSet::new();
+        let incarnation = self.own().incarnation;
         for update in updates {
-            if self.settle(now, Some(sender), update) == Merge::Stale && self.is_worth(update) {
+            // What this packet itself made stale has been answered: several members accuse.
+            let is_answered = update.incarnation >= incarnation && *update.id() == self.me;
+            let merge = self.settle(now, Some(sender), update);
+            if merge == Merge::Stale && !is_answered && self.is_worth(update) {
                 outdated.insert(update.id().name.clone());
                 self.tell_the_buried(now, update);
             }
