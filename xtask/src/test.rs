@@ -19,6 +19,14 @@ fn steps() -> Vec<Step> {
     steps.extend(runner::integration());
     // Beyond those of `ci`.
     steps.push(Step::xtask("sim", "sim --from 200 --seeds 1000"));
+    steps.push(swim_seeds());
     steps.push(Step::xtask("demo", "demo --workers 1000"));
     steps
+}
+
+/// The membership protocol alone, in as many worlds as it takes to meet what is rare.
+fn swim_seeds() -> Step {
+    Step::cargo("swim", "test --release --package swarm-swim --test seeds -- --nocapture")
+        .env("SWARM_SEEDS", "20000")
+        .test_runner()
 }

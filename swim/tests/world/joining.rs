@@ -56,7 +56,8 @@ fn twenty_four_nodes_find_together_while_one_packet_in_five_is_lost() {
         let all_merged = |world: &crate::group::Group| {
             (1..=24).all(|idx| events(world, idx).contains(&&Event::Merged))
         };
-        until(&mut world, 10, all_merged);
+        // A hello and its answer get through two times in three, and are tried every two seconds.
+        until(&mut world, 25, all_merged);
         let all_there = |world: &crate::group::Group| {
             (1..=24).all(|idx| {
                 let members = world.host(addr(idx)).machine.members();

@@ -1,7 +1,6 @@
 //! The membership protocol in a simulated world.
 
 mod bytes;
-mod chaos;
 mod failure;
 mod group;
 mod joining;
