@@ -17,6 +17,8 @@ pub(crate) struct Step {
     args: Vec<String>,
     env: Option<(&'static str, &'static str)>,
     output: Output,
+    /// The exit status with which it says that this system cannot run it.
+    skips: Option<i32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +48,7 @@ impl Step {
             args: args.split_whitespace().map(String::from).collect(),
             env: None,
             output: Output::Plain,
+            skips: None,
         }
     }
 
@@ -64,6 +67,11 @@ impl Step {
     /// With a variable of the environment.
     pub(crate) fn env(self, name: &'static str, value: &'static str) -> Self {
         Self { env: Some((name, value)), ..self }
+    }
+
+    /// Skipped where it ends with `status`, by which it says that this system cannot run it.
+    pub(crate) fn skipped_at(self, status: i32) -> Self {
+        Self { skips: Some(status), ..self }
     }
 
     /// A test runner, whose closing lines are repeated at the very end.
@@ -147,7 +155,9 @@ struct Summary {
 struct Taken {
     name: &'static str,
     seconds: f64,
+    /// Also where it was skipped: nothing failed.
     passed: bool,
+    skipped: bool,
 }
 
 impl Summary {
@@ -156,8 +166,10 @@ impl Summary {
         let start = Instant::now();
         let ended = step.run();
         let seconds = start.elapsed().as_secs_f64();
-        let passed = matches!(&ended, Ok((status, _)) if status.success());
-        self.steps.push(Taken { name: step.name, seconds, passed });
+        let code = ended.as_ref().ok().and_then(|(status, _)| status.code());
+        let skipped = step.skips.is_some() && code == step.skips;
+        let passed = skipped || code == Some(0);
+        self.steps.push(Taken { name: step.name, seconds, passed, skipped });
         let (status, closing) = ended.map_err(|error| {
             Failure::new(format!("step {} did not run: {}: {error}", step.name, step.program))
         })?;
@@ -166,15 +178,20 @@ impl Summary {
             let line = step.line();
             return Err(Failure::new(format!("step {} failed ({status}): {line}", step.name)));
         }
-        eprintln!("== {}: passed in {seconds:.1} s\n", step.name);
+        let verdict = if skipped { "skipped" } else { "passed" };
+        eprintln!("== {}: {verdict} in {seconds:.1} s\n", step.name);
         Ok(())
     }
 
     fn to_text(&self) -> String {
         let mut text = String::new();
-        for Taken { name, seconds, passed } in &self.steps {
-            let verdict = if *passed { "passed" } else { "FAILED" };
-            let _ = writeln!(text, "{name:<12} {verdict} {seconds:>7.1} s");
+        for Taken { name, seconds, passed, skipped } in &self.steps {
+            let verdict = match (passed, skipped) {
+                (_, true) => "skipped",
+                (true, _) => "passed",
+                (false, _) => "FAILED",
+            };
+            let _ = writeln!(text, "{name:<12} {verdict:<7}{seconds:>7.1} s");
         }
         let total: f64 = self.steps.iter().map(|taken| taken.seconds).sum();
         let _ = writeln!(text, "{:<12}        {total:>7.1} s", "all");
@@ -238,6 +255,17 @@ mod tests {
         assert_eq!(ran, [("good", true), ("bad", false)]);
         assert!(done.to_text().contains("bad          FAILED"));
         assert!(done.to_json(false).contains(r#""passed":false"#));
+    }
+
+    #[test]
+    fn a_step_that_this_system_cannot_run_is_skipped_and_says_so() {
+        let mut done = Summary::default();
+        let steps = [shell("skipped", "exit 77").skipped_at(77), shell("next", "true")];
+        assert!(steps.iter().all(|step| done.take(step).is_ok()));
+        assert!(done.to_text().contains("skipped      skipped"), "{}", done.to_text());
+        assert!(done.to_json(true).contains(r#""skipped":true"#));
+        let failure = done.take(&shell("other", "exit 78").skipped_at(77));
+        assert!(failure.is_err(), "another status is a failure");
     }
 
     #[test]

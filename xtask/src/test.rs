@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that has to pass before a change lands.
 
 use crate::step::{self, Report, Step};
-use crate::{Failure, ci, runner};
+use crate::{Failure, ci, cluster, runner};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -20,6 +20,9 @@ fn steps() -> Vec<Step> {
     // Beyond those of `ci`.
     steps.push(Step::xtask("sim", "sim --from 200 --seeds 1000"));
     steps.push(swim_seeds());
+    // Those scenarios that take a few seconds each.
+    let cluster = "cluster --only join leave kill freeze-short cut-pair";
+    steps.push(Step::xtask("cluster", cluster).skipped_at(cluster::MISSING));
     steps.push(Step::xtask("demo", "demo --workers 1000"));
     steps
 }
