@@ -22,7 +22,7 @@ use crate::interrupt::interrupted;
 use crate::{Failure, output};
 use report::{Broken, Figures, Outcome, Style};
 use scenarios::Scenario;
-use setting::Setting;
+use setting::{Profile, Setting};
 use stage::Stage;
 use std::time::Instant;
 
@@ -35,8 +35,8 @@ pub(crate) struct Args {
     #[arg(long, value_parser = clap::value_parser!(u16).range(4..=200), value_name = "N")]
     nodes: Option<u16>,
     /// The timings of the agents
-    #[arg(long, default_value = "lan", value_name = "NAME")]
-    profile: String,
+    #[arg(long, value_enum, default_value_t = Profile::Lan)]
+    profile: Profile,
     /// How often to run them all
     #[arg(long, default_value_t = 1, value_name = "N")]
     times: u32,
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if n_left > 0 {
         eprintln!("removed {n_left} namespaces that an earlier run has left");
     }
-    let setting = Setting::new(&args.profile)?;
+    let setting = Setting::new(args.profile)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -102,7 +102,7 @@ async fn play(args: &Args, setting: &Setting) -> Result<End, Failure> {
             let again = format!(
                 "cargo xtask cluster --only {} --nodes {n_nodes} --profile {}",
                 scenario.name(),
-                args.profile
+                args.profile.name()
             );
             outcome.print(style, &again)?;
             if outcome.result.is_err() {

@@ -11,12 +11,38 @@ use swarm_base::ClusterSecret;
 pub(super) struct Setting {
     agent: PathBuf,
     secret: String,
-    profile: String,
+    profile: Profile,
+}
+
+/// The timings of the agents, which are theirs to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Profile {
+    Lan,
+    Wan,
+    Local,
+}
+
+impl Profile {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Lan => "lan",
+            Self::Wan => "wan",
+            Self::Local => "local",
+        }
+    }
+
+    /// How many times as long as in one network everything may take.
+    pub(super) const fn slowness(self) -> u32 {
+        match self {
+            Self::Lan | Self::Local => 1,
+            Self::Wan => 5,
+        }
+    }
 }
 
 impl Setting {
     /// Builds the agent, in the same way in which this program was built.
-    pub(super) fn new(profile: &str) -> Result<Self, Failure> {
+    pub(super) fn new(profile: Profile) -> Result<Self, Failure> {
         let this = std::env::current_exe()
             .map_err(|error| Failure::new(format!("this program has no place: {error}")))?;
         let folder = this.parent().ok_or_else(|| Failure::new("this program has no folder"))?;
@@ -35,8 +61,12 @@ impl Setting {
         Ok(Self {
             agent: folder.join("examples").join("agent"),
             secret: bytes.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect(),
-            profile: profile.to_owned(),
+            profile,
         })
+    }
+
+    pub(super) const fn profile(&self) -> Profile {
+        self.profile
     }
 
     /// The program of an agent and its arguments.
@@ -49,7 +79,7 @@ impl Setting {
         pair("--bind", &bind);
         pair("--cluster", "harness");
         pair("--secret", &self.secret);
-        pair("--profile", &self.profile);
+        pair("--profile", self.profile.name());
         if let Some(address) = start.advertise {
             pair("--advertise", &address.to_string());
         }

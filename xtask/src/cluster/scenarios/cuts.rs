@@ -95,6 +95,28 @@ pub(super) async fn pairs(stage: &mut Stage) -> Result<Figures, Failure> {
     without(stage, &nodes, &pairs, CUT_LENGTH_LONG).await
 }
 
+/// A node's cable comes and goes.
+pub(super) async fn flapping(stage: &mut Stage) -> Result<Figures, Failure> {
+    let nodes = stage.form().await?;
+    let (others, flapping) = (&nodes[..nodes.len() - 1], nodes[nodes.len() - 1]);
+    let (other_hosts, host) = (hosts(stage, others), stage.host(flapping));
+    let begin = now();
+    let alive = |stage: &Stage| stage.silent_on(&nodes, begin, Kind::Failed, &[]);
+    for _ in 0..FLAPS {
+        stage.net_mut().cut_between(&other_hosts, &[host])?;
+        stage.hold(FLAP_LENGTH, "no death", alive).await?;
+        stage.net_mut().heal()?;
+        stage.hold(FLAP_LENGTH, "no death", alive).await?;
+    }
+    let healed = now();
+    let done = stage.until_all_see_all(&nodes, PATIENCE).await?;
+    claim("no death", alive(stage))?;
+    Ok(Figures::default()
+        .and_count("suspicions heard", stage.count(&nodes, begin, Kind::Suspected))
+        .and_count("deaths", 0)
+        .and_time("all see all after", done.saturating_duration_since(healed)))
+}
+
 async fn without(
     stage: &mut Stage,
     nodes: &[Node],
@@ -142,3 +164,7 @@ const ALONE_LIMIT: Duration = Duration::from_secs(120);
 const CUT_LENGTH: Duration = Duration::from_secs(10);
 
 const CUT_LENGTH_LONG: Duration = Duration::from_secs(20);
+
+/// How often a cable comes and goes, and for how long each time: less than any suspicion takes.
+const FLAPS: u32 = 10;
+const FLAP_LENGTH: Duration = Duration::from_secs(1);

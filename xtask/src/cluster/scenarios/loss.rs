@@ -1,14 +1,16 @@
 //! Networks that lose packets.
 
 use super::claim;
+use super::deaths::DEATH_LIMIT;
 use crate::Failure;
 use crate::cluster::agent::Kind;
 use crate::cluster::net::From;
+use crate::cluster::process::Signal;
 use crate::cluster::stage::{Node, PATIENCE};
 use crate::cluster::{Figures, Stage, now};
 use std::time::{Duration, Instant};
 
-/// Every host loses so many of a thousand packets.
+/// Every host loses so many of a thousand packets. Then a node stops.
 pub(super) async fn loss(stage: &mut Stage, permille: u32) -> Result<Figures, Failure> {
     let nodes = stage.form().await?;
     let begin = now();
@@ -32,8 +34,23 @@ pub(super) async fn loss(stage: &mut Stage, permille: u32) -> Result<Figures, Fa
             false => Err(format!("{lost} of {arrived} packets lost")),
         },
     )?;
-    let figures = Figures::default().and("lost", share * 100.0, "%");
-    heal(stage, &nodes, begin, figures).await
+    let figures = Figures::default()
+        .and("lost", share * 100.0, "%")
+        .and_count("suspicions heard", stage.count(&nodes, begin, Kind::Suspected))
+        .and_count("false deaths", 0);
+
+    let (others, frozen) = (&nodes[..nodes.len() - 1], nodes[nodes.len() - 1]);
+    let life = stage.life(frozen);
+    let stopped = stage.agent_mut(frozen).signal(Signal::Stop).await?;
+    let (first, last) =
+        stage.until_all_say(others, stopped, Kind::Failed, &life, DEATH_LIMIT).await?;
+    claim("one death", stage.silent_on(others, begin, Kind::Failed, &[&life]))?;
+    stage.net_mut().heal()?;
+    stage.agent_mut(frozen).signal(Signal::Continue).await?;
+    stage.until_all_see_all(&nodes, PATIENCE).await?;
+    Ok(figures
+        .and_time("a frozen one dead first", first - stopped)
+        .and_time("last", last - stopped))
 }
 
 /// Two nodes lose so many of a thousand packets of each other's.
@@ -54,25 +71,16 @@ pub(super) async fn pair(stage: &mut Stage, permille: u32) -> Result<Figures, Fa
             },
         )?;
     }
-    heal(stage, &nodes, begin, Figures::default()).await
+    stage.net_mut().heal()?;
+    stage.until_all_see_all(&nodes, PATIENCE).await?;
+    claim("no death", stage.silent_on(&nodes, begin, Kind::Failed, &[]))?;
+    let suspicions = stage.count(&nodes, begin, Kind::Suspected);
+    Ok(Figures::default().and_count("suspicions heard", suspicions).and_count("deaths", 0))
 }
 
 async fn nobody_dies(stage: &Stage, nodes: &[Node], begin: Instant) -> Result<(), Failure> {
     let alive = |stage: &Stage| stage.silent_on(nodes, begin, Kind::Failed, &[]);
     stage.hold(LOSS_LENGTH, "no death", alive).await
-}
-
-async fn heal(
-    stage: &mut Stage,
-    nodes: &[Node],
-    begin: Instant,
-    figures: Figures,
-) -> Result<Figures, Failure> {
-    stage.net_mut().heal()?;
-    stage.until_all_see_all(nodes, PATIENCE).await?;
-    claim("no death", stage.silent_on(nodes, begin, Kind::Failed, &[]))?;
-    let suspicions = stage.count(nodes, begin, Kind::Suspected);
-    Ok(figures.and_count("suspicions heard", suspicions).and_count("deaths", 0))
 }
 
 /// How long the loss lasts.

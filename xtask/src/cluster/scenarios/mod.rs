@@ -40,6 +40,7 @@ pub(super) enum Scenario {
     CutOneWay,
     CutPair,
     CutPairs,
+    CutFlapping,
     DelayReorder,
 }
 
@@ -69,9 +70,9 @@ impl Scenario {
             Self::TwoOfAName => "a second node takes a name: it is told so, and nothing flaps",
             Self::ClockBack => "a node starts anew with its clock an hour back: all see it",
             Self::ClockAhead => "a node starts anew a day ahead, and again at the right time",
-            Self::Loss10 => "every host loses 10 % of what arrives, for a minute: nobody dies",
-            Self::Loss20 => "every host loses 20 % of what arrives, for a minute: nobody dies",
-            Self::Loss30 => "every host loses 30 % of what arrives, for a minute: nobody dies",
+            Self::Loss10 => "every host loses 10 % for a minute: nobody dies but who then stops",
+            Self::Loss20 => "every host loses 20 % for a minute: nobody dies but who then stops",
+            Self::Loss30 => "every host loses 30 % for a minute: nobody dies but who then stops",
             Self::LossPair => "two nodes lose 80 % of what the other one sends: nobody dies",
             Self::CutHalves => "two halves bury each other: after the heal all see all",
             Self::CutOff => "a node is cut off both ways: dead to all, and back after the heal",
@@ -80,6 +81,7 @@ impl Scenario {
             }
             Self::CutPair => "two nodes cannot reach each other: nobody dies",
             Self::CutPairs => "every node has one that it cannot reach: nobody dies",
+            Self::CutFlapping => "a node is cut off every other second: nobody dies",
             Self::DelayReorder => {
                 "packets are late, twice and out of order: nobody dies but who is killed"
             }
@@ -124,6 +126,7 @@ impl Scenario {
             Self::CutOneWay => cuts::one_way(stage).await,
             Self::CutPair => cuts::pair(stage).await,
             Self::CutPairs => cuts::pairs(stage).await,
+            Self::CutFlapping => cuts::flapping(stage).await,
             Self::DelayReorder => delay::delay_reorder(stage).await,
         }
     }

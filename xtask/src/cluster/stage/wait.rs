@@ -113,6 +113,7 @@ impl Stage {
         expected: &str,
         mut look: impl FnMut(&Self) -> Result<(), String>,
     ) -> Result<(), Failure> {
+        let within = within * self.setting.profile().slowness();
         let mut over = std::pin::pin!(tokio::time::sleep(within));
         loop {
             let changed = self.changed.notified();
