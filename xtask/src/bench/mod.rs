@@ -17,6 +17,7 @@ mod node;
 mod protocol;
 mod round;
 mod rows;
+mod swim;
 mod workers;
 
 use crate::Failure;
@@ -33,6 +34,14 @@ pub(crate) struct Args {
 enum Area {
     /// Register, find, call, cast, survive a death: three node processes on loopback
     Main(main_area::Args),
+    /// Membership on real sockets: join, death, rest and loss, for groups of 3 to 100
+    Swim(swim::Args),
+    /// One cell of `swim`, in the network namespace that it runs in
+    #[command(hide = true)]
+    SwimCell(swim::CellArgs),
+    /// A node of `swim` that is stopped from outside
+    #[command(hide = true)]
+    SwimNode(swim::NodeArgs),
     /// A process of the bench, driven over its standard input
     #[command(hide = true)]
     Node,
@@ -41,7 +50,10 @@ enum Area {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     match &args.area {
         Area::Node => node::run(),
-        Area::Main(_) if cfg!(debug_assertions) => optimised(),
+        Area::SwimCell(args) => swim::run_cell(args),
+        Area::SwimNode(args) => swim::run_node(args),
+        Area::Main(_) | Area::Swim(_) if cfg!(debug_assertions) => optimised(),
+        Area::Swim(args) => swim::run(args),
         Area::Main(args) => main_area::run(args),
     }
 }

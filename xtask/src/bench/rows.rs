@@ -6,7 +6,7 @@ use std::fmt;
 /// One figure.
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
-    row: &'static str,
+    row: String,
     value: f64,
     unit: &'static str,
     floor: f64,
@@ -24,13 +24,23 @@ pub(super) enum Better {
 
 impl Row {
     /// A figure that must be at least `floor`.
-    pub(super) fn at_least(row: &'static str, value: f64, unit: &'static str, floor: f64) -> Self {
-        Self { row, value, unit, floor, ok: value >= floor, better: Better::Higher }
+    pub(super) fn at_least(
+        row: impl Into<String>,
+        value: f64,
+        unit: &'static str,
+        floor: f64,
+    ) -> Self {
+        Self { row: row.into(), value, unit, floor, ok: value >= floor, better: Better::Higher }
     }
 
     /// A figure that must be at most `floor`.
-    pub(super) fn at_most(row: &'static str, value: f64, unit: &'static str, floor: f64) -> Self {
-        Self { row, value, unit, floor, ok: value <= floor, better: Better::Lower }
+    pub(super) fn at_most(
+        row: impl Into<String>,
+        value: f64,
+        unit: &'static str,
+        floor: f64,
+    ) -> Self {
+        Self { row: row.into(), value, unit, floor, ok: value <= floor, better: Better::Lower }
     }
 
     /// The same row of several rounds: their median.
@@ -39,19 +49,19 @@ impl Row {
             super::figures::median(&rounds.iter().map(|row| of(row)).collect::<Vec<_>>())
         };
         let (first, value) = (rounds[0], middle(|row| row.value));
-        let make = match first.better {
-            Better::Higher => Self::at_least,
-            Better::Lower => Self::at_most,
-        };
-        make(first.row, value, first.unit, middle(|row| row.floor))
+        let (row, floor) = (first.row.clone(), middle(|row| row.floor));
+        match first.better {
+            Better::Higher => Self::at_least(row, value, first.unit, floor),
+            Better::Lower => Self::at_most(row, value, first.unit, floor),
+        }
     }
 
     pub(super) const fn is_ok(&self) -> bool {
         self.ok
     }
 
-    pub(super) const fn name(&self) -> &'static str {
-        self.row
+    pub(super) fn name(&self) -> &str {
+        &self.row
     }
 }
 
