@@ -67,6 +67,12 @@ impl News {
         self.items.is_empty()
     }
 
+    /// Whether there is something that nobody has been told.
+    pub(crate) fn has_untold(&self) -> bool {
+        let Some(untold) = self.tiers.first() else { return false };
+        untold.iter().any(|id| self.items.get(id).is_some_and(|item| item.n_sent == 0))
+    }
+
     /// Somebody else tells what is told here: it needs telling once less (Demers 1987 §1.4,
     /// feedback).
     pub(crate) fn heard(&mut self, update: &Update, n_sends: u32) {

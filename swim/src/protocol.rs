@@ -62,8 +62,9 @@ pub struct Protocol {
     merged: Merged,
     pulls: BTreeMap<NodeId, Pull>,
     next_sync: Instant,
-    /// Not before this does a differing hash start a sync.
-    sync_rest: Instant,
+    last_sync: Option<Instant>,
+    /// Whether something was told since this node last said that it had told all.
+    has_told: bool,
     contests: BTreeMap<NodeName, Contest>,
     next_gossip: Instant,
     /// Whom we last told that something it believes is out of date.
@@ -134,7 +135,8 @@ impl Protocol {
             merged: Merged::NotYet,
             pulls: BTreeMap::new(),
             next_sync,
-            sync_rest: now,
+            last_sync: None,
+            has_told: false,
             contests: BTreeMap::new(),
             next_gossip: now,
             corrected: BTreeMap::new(),
@@ -305,7 +307,7 @@ impl Protocol {
             Message::HelloAck { nonce } => self.handle_hello_ack(now, sender, nonce),
             Message::Taken { holder } => self.handle_taken(sender, holder),
             Message::Behind { remembered } => self.handle_behind(sender, remembered),
-            Message::Pull { from, ranges } => self.handle_pull(sender, from, &ranges),
+            Message::Pull { from, ranges } => self.handle_pull(now, sender, from, &ranges),
             Message::Page { from, until } => self.handle_page(now, sender, from, until),
             Message::Ping { seq, digest } => self.handle_ping(now, sender, seq, digest),
             Message::Ack { seq, digest } => self.handle_ack(now, sender, seq, digest),
@@ -314,6 +316,7 @@ impl Protocol {
                 self.handle_ping_req(now, sender, seq, &target, patience_ms);
             }
             Message::Nack { seq } => self.handle_nack(seq),
+            Message::Told { digest } => self.compare(now, sender, digest),
             Message::Leave { seq } => self.handle_leave(sender, seq),
             Message::Gossip | Message::Hello { .. } | Message::Join => {}
         }

@@ -40,6 +40,8 @@ pub(crate) enum Message {
     Nack { seq: u64 },
     /// Only updates.
     Gossip,
+    /// I have told all that is new. My table's hash is `digest`.
+    Told { digest: u64 },
     /// Goodbye. The first update says the same. Answered by `Ack`.
     Leave { seq: u64 },
 }
@@ -78,6 +80,7 @@ impl Message {
             }
             Self::Nack { seq } => words(body, NACK, &[*seq]),
             Self::Gossip => body.push(GOSSIP),
+            Self::Told { digest } => words(body, TOLD, &[*digest]),
             Self::Leave { seq } => words(body, LEAVE, &[*seq]),
         }
     }
@@ -104,9 +107,8 @@ impl Message {
     pub(crate) fn len(&self) -> usize {
         1 + match self {
             Self::Join | Self::Gossip => 0,
-            Self::Hello { .. } | Self::HelloAck { .. } | Self::Nack { .. } | Self::Leave { .. } => {
-                8
-            }
+            Self::Hello { .. } | Self::HelloAck { .. } => 8,
+            Self::Told { .. } | Self::Nack { .. } | Self::Leave { .. } => 8,
             Self::Ping { .. } | Self::Ack { .. } | Self::Page { .. } | Self::Behind { .. } => 16,
             Self::Taken { holder } => address_len(holder),
             Self::Pull { ranges, .. } => 8 + 1 + ranges.len() * RANGE_LEN,
@@ -151,6 +153,7 @@ pub(crate) fn decode(body: &[u8]) -> Option<(Message, Vec<Update>)> {
         },
         NACK => Message::Nack { seq: reader.u64()? },
         GOSSIP => Message::Gossip,
+        TOLD => Message::Told { digest: reader.u64()? },
         LEAVE => Message::Leave { seq: reader.u64()? },
         _ => return None,
     };
@@ -281,6 +284,7 @@ const PING_REQ: u8 = 10;
 const GOSSIP: u8 = 11;
 const LEAVE: u8 = 12;
 const NACK: u8 = 13;
+const TOLD: u8 = 14;
 
 #[cfg(test)]
 mod tests {
@@ -319,6 +323,7 @@ mod tests {
             Message::PingReq { seq: 4, target: id("z"), address, patience_ms: 5 },
             Message::Nack { seq: 4 },
             Message::Gossip,
+            Message::Told { digest: 3 },
             Message::Leave { seq: 5 },
         ];
         messages.into_iter().map(|message| (message, updates.clone())).collect()
@@ -360,7 +365,7 @@ mod tests {
             let len = rng.below(200);
             let mut body: Vec<u8> = (0..len).map(|_| rng.next_u64() as u8).collect();
             if let Some(kind) = body.first_mut() {
-                *kind %= 15;
+                *kind %= 16;
             }
             drop(decode(&body));
         }

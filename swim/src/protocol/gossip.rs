@@ -25,6 +25,7 @@ impl Protocol {
     /// When there is something to pass on, if there is.
     pub(super) fn gossip_due(&self) -> Option<Instant> {
         let has_news = !self.news.is_empty() || self.suspicions.own().next().is_some();
+        let has_news = has_news || self.has_told;
         (has_news && self.table.n_live() > 1).then_some(self.next_gossip)
     }
 
@@ -32,18 +33,37 @@ impl Protocol {
         if self.gossip_due().is_none_or(|due| due > now) {
             return;
         }
-        self.next_gossip = now + self.config.gossip_interval;
+        let interval = self.config.gossip_interval;
+        self.next_gossip = now + interval;
         if !self.news.is_empty() {
             let fanout = self.config.gossip_fanout;
             for member in self.order.sample(&mut self.rng, &self.table, fanout, None) {
                 self.gossip_to(member, &[]);
             }
+            self.has_told = true;
+            if self.news.has_untold() {
+                // More than packets hold: when many join at once.
+                self.next_gossip = now + interval / 4;
+            }
+        } else if std::mem::take(&mut self.has_told) {
+            self.tell_digest();
         }
         // Who accuses tells the accused again and again: with one packet in five lost, a single
         // word would leave some without a chance to refute.
         if self.config.buddy {
             let accused: Vec<_> = self.suspicions.own().take(ACCUSED_PER_TICK).collect();
             accused.into_iter().for_each(|suspect| self.gossip_to(suspect, &[]));
+        }
+    }
+
+    /// News is not told for ever, and by chance somebody has missed some: compares with somebody
+    /// as soon as all is told, and not only at the next probe.
+    fn tell_digest(&mut self) {
+        let somebody = self.order.sample(&mut self.rng, &self.table, 1, None).pop();
+        let entry = somebody.and_then(|position| self.table.at(position));
+        if let Some(record) = entry.map(|entry| entry.member.record.clone()) {
+            let told = Message::Told { digest: self.table.digest() };
+            self.send(record.address, &record.id, told, &[]);
         }
     }
 

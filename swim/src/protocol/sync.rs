@@ -41,12 +41,18 @@ impl Pull {
 }
 
 impl Protocol {
-    /// Fetches the table of a member, at most once per probe interval for all reasons: while news
-    /// travels tables differ anyhow, and a newcomer is about to get one.
+    /// Fetches what a member's table has that this one lacks. While news travels tables differ
+    /// anyhow, so then at most once per probe interval, and once per gossip interval otherwise.
     pub(super) fn start_sync(&mut self, now: Instant, sender: &Sender) {
+        let rest = match self.news.is_empty() {
+            true => self.config.gossip_interval,
+            false => self.config.probe_interval,
+        };
+        let is_rested = self.last_sync.is_none_or(|last| last + rest <= now);
+        // A newcomer is about to get a whole table.
         let is_joining = self.pulls.values().any(|pull| pull.purpose != Purpose::Sync);
-        if now >= self.sync_rest && !is_joining {
-            self.sync_rest = now + self.config.probe_interval;
+        if is_rested && !is_joining {
+            self.last_sync = Some(now);
             self.start_pull(now, sender, Purpose::Sync);
         }
     }
@@ -103,14 +109,26 @@ impl Protocol {
         }
     }
 
-    pub(super) fn handle_pull(&mut self, sender: &Sender, from: u64, ranges: &[Range]) {
-        self.send_pages(sender, from, ranges);
+    pub(super) fn handle_pull(
+        &mut self,
+        now: Instant,
+        sender: &Sender,
+        from: u64,
+        ranges: &[Range],
+    ) {
+        let differ = self.send_pages(sender, from, ranges);
+        // Who lacks something mostly has something that is lacking here.
+        if from == 0 && differ && self.table.member(&sender.id).is_some_and(crate::Member::is_live)
+        {
+            self.start_sync(now, sender);
+        }
     }
 
     /// Sends the table from `from` on, but for the `ranges` that are alike, up to a bounded
-    /// number of packets.
-    pub(super) fn send_pages(&mut self, to: &Sender, mut from: u64, ranges: &[Range]) {
+    /// number of packets. Returns whether there was anything.
+    pub(super) fn send_pages(&mut self, to: &Sender, mut from: u64, ranges: &[Range]) -> bool {
         let Differing { updates, until: end } = self.differing(from, ranges);
+        let is_anything = !updates.is_empty();
         let mut rest = updates.into_iter().peekable();
         for _ in 0..PAGES_PER_PULL {
             // `until` has the same length whatever it is, so the page can be filled before.
@@ -121,9 +139,10 @@ impl Protocol {
             let next = rest.peek().map(|(position, _)| *position);
             let page = Message::Page { from, until: next.unwrap_or(end) };
             self.post(to.from, to.id.boot, draft.with_message(page));
-            let Some(next) = next else { return };
+            let Some(next) = next else { break };
             from = next;
         }
+        is_anything
     }
 
     /// What this table has from `from` on, but for the `ranges` that are alike.
@@ -183,7 +202,7 @@ impl Protocol {
 
     fn finish_pull(&mut self, now: Instant, id: &NodeId) {
         if let Some(pull) = self.pulls.remove(id) {
-            self.sync_rest = now + self.config.probe_interval;
+            self.last_sync = Some(now);
             self.handle_pulled(id, &pull.purpose);
         }
     }
