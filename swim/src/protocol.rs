@@ -60,6 +60,8 @@ pub struct Protocol {
     next_dead_retry: Instant,
     last_dead_tried: Option<Position>,
     merged: Merged,
+    /// The seed that let this node in, and when it is asked again.
+    second_look: Option<(Instant, Sender)>,
     pulls: BTreeMap<NodeId, Pull>,
     next_sync: Instant,
     last_sync: Option<Instant>,
@@ -133,6 +135,7 @@ impl Protocol {
             next_dead_retry,
             last_dead_tried: None,
             merged: Merged::NotYet,
+            second_look: None,
             pulls: BTreeMap::new(),
             next_sync,
             last_sync: None,
@@ -359,6 +362,7 @@ impl Machine for Protocol {
                 self.contest_tick(now);
                 self.seed_tick(now);
                 self.dead_tick(now);
+                self.second_look(now);
                 self.pull_tick(now);
                 self.sync_tick(now);
                 self.gossip_tick(now);
@@ -379,6 +383,7 @@ impl Machine for Protocol {
                 self.doubts.values().map(Doubt::due).min(),
                 self.contests.values().map(Contest::due).min(),
                 self.seeds.iter().map(Seed::due).min(),
+                self.second_look.as_ref().map(|(at, _)| *at),
                 self.pulls.values().map(Pull::due).min(),
                 Some(self.next_dead_retry),
                 Some(self.next_sync),

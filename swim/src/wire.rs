@@ -99,6 +99,7 @@ impl Message {
             Self::PingReq { .. } => "ping-req",
             Self::Nack { .. } => "nack",
             Self::Gossip => "gossip",
+            Self::Told { .. } => "told",
             Self::Leave { .. } => "leave",
         }
     }

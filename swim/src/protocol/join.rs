@@ -163,7 +163,7 @@ impl Protocol {
     }
 
     /// The whole table of `id` is here.
-    pub(super) fn handle_pulled(&mut self, id: &NodeId, purpose: &Purpose) {
+    pub(super) fn handle_pulled(&mut self, now: Instant, id: &NodeId, purpose: &Purpose) {
         let Purpose::Join(address) = purpose else { return };
         let mut is_seed = false;
         for seed in self.seeds.iter_mut().filter(|seed| seed.address == *address) {
@@ -171,7 +171,20 @@ impl Protocol {
             is_seed = true;
         }
         if is_seed && self.table.member(id).is_some_and(Member::is_live) {
+            if self.merged == Merged::NotYet {
+                let pause = self.config.gossip_interval;
+                let at = now + self.rng.duration(pause..=pause * 2);
+                self.second_look = Some((at, Sender { id: id.clone(), from: *address }));
+            }
             self.report_merged();
+        }
+    }
+
+    /// Those who joined together with this node are at the seed by now: fetches them, before all
+    /// of them have to be told to all.
+    pub(super) fn second_look(&mut self, now: Instant) {
+        if let Some((_, seed)) = self.second_look.take_if(|(at, _)| *at <= now) {
+            self.start_pull(now, &seed, Purpose::Sync);
         }
     }
 

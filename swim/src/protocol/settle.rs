@@ -1,6 +1,7 @@
 //! What a merge brings about: the only place where a change of the table becomes events, timers
 //! and packets.
 
+use super::join::Purpose;
 use super::{Merged, Protocol, Sender};
 use crate::news::Turn;
 use crate::suspicion::{Confirmation, Suspicion};
@@ -137,11 +138,13 @@ impl Protocol {
         merge
     }
 
-    /// Whether the others know it anyhow: it comes with the table that a newcomer is handed.
+    /// Whether the others know it anyhow: it comes with a table that was asked for. Not where two
+    /// groups meet: then each has to hear of the other.
     fn is_common(&self, sender: Option<&Sender>, update: &Update) -> bool {
-        self.merged == Merged::NotYet
-            && update.state() == State::Alive
-            && sender.is_some_and(|sender| self.is_joining(&sender.id))
+        let pull = sender.and_then(|sender| self.pulls.get(&sender.id));
+        update.state() == State::Alive
+            && pull
+                .is_some_and(|pull| self.merged == Merged::NotYet || pull.purpose == Purpose::Sync)
     }
 
     /// The suspicion's time is up.

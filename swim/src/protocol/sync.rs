@@ -203,7 +203,7 @@ impl Protocol {
     fn finish_pull(&mut self, now: Instant, id: &NodeId) {
         if let Some(pull) = self.pulls.remove(id) {
             self.last_sync = Some(now);
-            self.handle_pulled(id, &pull.purpose);
+            self.handle_pulled(now, id, &pull.purpose);
         }
     }
 

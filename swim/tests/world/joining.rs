@@ -185,3 +185,14 @@ fn a_group_at_rest_is_quiet() {
 fn packets_out(world: &crate::group::Group, idx: u16) -> u64 {
     world.host(addr(idx)).machine.counters().packets_out
 }
+
+/// Each has a table of those who came before it, and looks a second time before it has to be told
+/// of the others one by one.
+#[test]
+fn fifty_nodes_that_start_at_once_are_one_group_in_a_moment() {
+    for seed in 0..20 {
+        let mut world = group(50, seed);
+        let took = until(&mut world, 5, |world| agree(world, 1..=50));
+        assert!(took <= Duration::from_millis(500), "seed {seed}: {took:?}");
+    }
+}
