@@ -32,7 +32,7 @@ pub(super) fn set_up(loss_percent: u32) -> Result<(), String> {
     }
     let rules = format!(
         "table inet loss {{ chain input {{ type filter hook input priority 0; \
-         numgen random mod 100 < {loss_percent} drop; }} }}"
+         numgen random mod 100 < {loss_percent} drop\n}}\n}}"
     );
     tool("nft", &[&rules])
 }
