@@ -10,6 +10,8 @@ pub(crate) enum Command {
     ShowTags,
     /// In place of all the tags there are.
     SetTags(Tags),
+    /// The secrets from now on, each as a file or as digits. The first one seals.
+    Keys(Vec<String>),
     Join(Vec<SocketAddr>),
     Help,
     Leave,
@@ -21,6 +23,9 @@ members            the members, this node included
 counters           what happened how often, this node's health and its open streams
 tags               this node's tags
 tags KEY=VALUE …   changes them: these are all it has then
+keys SECRET …      these secrets from now on, as files or digits: the first one seals, all of
+                   them open; to change a secret, give every node `old new`, then every node
+                   `new old`, then every node `new`
 join ADDRESS …     more addresses where a member may be
 leave              says goodbye and ends
 help               this text";
@@ -46,6 +51,8 @@ impl Command {
             "leave" => alone(Self::Leave),
             "tags" if rest.is_empty() => Ok(Some(Self::ShowTags)),
             "tags" => Ok(Some(Self::SetTags(tags(rest)?))),
+            "keys" if rest.is_empty() => Err("`keys` wants a secret".to_owned()),
+            "keys" => Ok(Some(Self::Keys(rest.into_iter().map(String::from).collect()))),
             "join" if rest.is_empty() => Err("`join` wants an address".to_owned()),
             "join" => {
                 let address = |text: &str| {
@@ -93,6 +100,7 @@ mod tests {
         check(" leave ", Some(Command::Leave));
         check("tags", Some(Command::ShowTags));
         check("tags a=1", Some(Command::SetTags(tags(["a=1"]).expect("a tag"))));
+        check("keys a b", Some(Command::Keys(vec!["a".to_owned(), "b".to_owned()])));
         let seeds = vec!["[::1]:7".parse().expect("an address")];
         check("join [::1]:7", Some(Command::Join(seeds)));
     }
@@ -109,12 +117,13 @@ mod tests {
         let wrong = "the tag \"\" cannot be written: want a key without `=`, and no line breaks";
         check("tags =1", wrong);
         check("join", "`join` wants an address");
+        check("keys", "`keys` wants a secret");
         check("join there", "\"there\" is no address: want ip:port");
     }
 
     #[test]
     fn every_command_of_the_help_is_one() {
-        for line in HELP.lines() {
+        for line in HELP.lines().filter(|line| !line.starts_with(' ')) {
             let verb = line.split_whitespace().next().expect("a verb");
             let is_unknown = |sentence: String| sentence.contains("is no command");
             assert!(!Command::parse(verb).is_err_and(is_unknown), "{verb}");

@@ -63,7 +63,7 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
                 None => return Err("the node has ended by itself".into()),
             },
             line = input.recv(), if !input_ended => match line {
-                Some(line) => match obey(&line, &group, &mut report).await? {
+                Some(line) => match obey(&line, &args, &group, &mut report).await? {
                     Next::GoOn => (),
                     Next::Leave => break,
                 },
@@ -91,7 +91,12 @@ enum Next {
     Leave,
 }
 
-async fn obey(line: &str, group: &Group, report: &mut Report) -> Result<Next, Box<dyn Error>> {
+async fn obey(
+    line: &str,
+    args: &Args,
+    group: &Group,
+    report: &mut Report,
+) -> Result<Next, Box<dyn Error>> {
     match Command::parse(line) {
         Ok(None) => (),
         Ok(Some(Command::Members)) => report.members(group)?,
@@ -101,6 +106,13 @@ async fn obey(line: &str, group: &Group, report: &mut Report) -> Result<Next, Bo
             Ok(metadata) => {
                 group.set_metadata(metadata).await;
                 report.tags(&tags)?;
+            }
+            Err(error) => report.refused(&error.to_string())?,
+        },
+        Ok(Some(Command::Keys(secrets))) => match args.keyring(&secrets) {
+            Ok(keyring) => {
+                group.set_keyring(keyring).await;
+                report.done("keys")?;
             }
             Err(error) => report.refused(&error.to_string())?,
         },

@@ -107,7 +107,7 @@ impl Report {
     }
 
     pub(crate) fn done(&self, what: &str) -> io::Result<()> {
-        self.say(json!({ "reply": what }), || format!("{what}: begun"))
+        self.say(json!({ "reply": what }), || format!("{what}: done, or under way"))
     }
 
     pub(crate) fn refused(&self, sentence: &str) -> io::Result<()> {

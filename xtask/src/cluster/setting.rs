@@ -57,12 +57,12 @@ impl Setting {
         if !status.success() {
             return Err(Failure::new("the agent does not build, see above"));
         }
-        let bytes = ClusterSecret::generate();
-        Ok(Self {
-            agent: folder.join("examples").join("agent"),
-            secret: bytes.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect(),
-            profile,
-        })
+        Ok(Self { agent: folder.join("examples").join("agent"), secret: new_secret(), profile })
+    }
+
+    /// The secret of an agent that is given no other, as digits.
+    pub(super) fn secret(&self) -> &str {
+        &self.secret
     }
 
     pub(super) const fn profile(&self) -> Profile {
@@ -78,7 +78,7 @@ impl Setting {
         pair("--name", name);
         pair("--bind", &bind);
         pair("--cluster", "harness");
-        pair("--secret", &self.secret);
+        pair("--secret", start.secret.as_ref().unwrap_or(&self.secret));
         pair("--profile", self.profile.name());
         if let Some(address) = start.advertise {
             pair("--advertise", &address.to_string());
@@ -88,4 +88,10 @@ impl Setting {
         }
         command
     }
+}
+
+/// A secret that nobody has, as digits.
+pub(super) fn new_secret() -> String {
+    let secret = ClusterSecret::generate();
+    secret.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }

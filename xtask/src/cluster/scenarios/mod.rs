@@ -5,6 +5,7 @@ mod cuts;
 mod deaths;
 mod delay;
 mod freezes;
+mod keys;
 mod loss;
 mod names;
 mod quiet;
@@ -42,6 +43,7 @@ pub(super) enum Scenario {
     CutPairs,
     CutFlapping,
     DelayReorder,
+    Keys,
 }
 
 impl Scenario {
@@ -85,6 +87,7 @@ impl Scenario {
             Self::DelayReorder => {
                 "packets are late, twice and out of order: nobody dies but who is killed"
             }
+            Self::Keys => "the secret changes while all run: who has the old one stays outside",
         }
     }
 
@@ -128,6 +131,7 @@ impl Scenario {
             Self::CutPairs => cuts::pairs(stage).await,
             Self::CutFlapping => cuts::flapping(stage).await,
             Self::DelayReorder => delay::delay_reorder(stage).await,
+            Self::Keys => keys::rotation(stage).await,
         }
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Start {
     pub(super) bind: Option<SocketAddr>,
     /// Where others are told to send, if not to the host itself.
     pub(super) advertise: Option<SocketAddr>,
+    /// Its secret as digits, if not everybody's.
+    pub(super) secret: Option<String>,
     /// By how many seconds its wall clock is ahead.
     pub(super) clock_ahead: i64,
 }
@@ -70,6 +72,11 @@ impl Stage {
 
     pub(super) const fn net_mut(&mut self) -> &mut Net {
         &mut self.net
+    }
+
+    /// The secret of an agent that is given no other, as digits.
+    pub(super) fn secret(&self) -> String {
+        self.setting.secret().to_owned()
     }
 
     pub(super) fn agents(&self) -> &[Agent] {
