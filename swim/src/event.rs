@@ -1,6 +1,6 @@
 //! What the layer above learns.
 
-use crate::Member;
+use crate::{KeyId, KeyReport, Member};
 use std::net::SocketAddr;
 use swarm_base::{Boot, NodeId};
 
@@ -37,6 +37,11 @@ pub enum Event {
         /// Which.
         node: NodeId,
     },
+    /// The keys of this node have changed: their ids, the one that seals first. Whoever starts
+    /// nodes from a file should store them.
+    KeysChanged(Vec<KeyId>),
+    /// A change of keys that this node began is over.
+    KeysConfirmed(KeyReport),
     /// The first exchange with a seed is complete: the whole member list is here. Comes once;
     /// for a node whose only seed is itself, at once.
     Merged,

@@ -5,8 +5,7 @@ use swarm_base::ClusterSecret;
 
 /// A cluster's name and up to four secrets: the primary one seals, any of them opens.
 ///
-/// To change the secret without a stop: give every node the new one as a further key, then make
-/// it primary everywhere, then take the old one away.
+/// To change the secret without a stop, see [`Swim::change_keys`](crate::Swim::change_keys).
 #[derive(Clone)]
 pub struct Keyring {
     cluster: String,
@@ -45,6 +44,20 @@ impl Keyring {
     #[must_use]
     pub fn cluster(&self) -> &str {
         &self.cluster
+    }
+
+    /// The same keys, with `primary`, which is one of them, first.
+    pub(crate) fn sealing_with(&self, primary: &ClusterSecret) -> Self {
+        let others = self.secrets.iter().filter(|secret| *secret != primary);
+        let secrets = std::iter::once(primary).chain(others).cloned().collect();
+        Self { cluster: self.cluster.clone(), secrets }
+    }
+
+    /// The same keys without `secret`, which is not the primary one.
+    pub(crate) fn without(&self, secret: &ClusterSecret) -> Self {
+        let (primary, others) = (self.secrets.iter().take(1), self.secrets.iter().skip(1));
+        let others = others.filter(|other| *other != secret);
+        Self { cluster: self.cluster.clone(), secrets: primary.chain(others).cloned().collect() }
     }
 
     pub(crate) fn secrets(&self) -> &[ClusterSecret] {

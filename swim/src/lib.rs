@@ -22,6 +22,7 @@
 //! | [`Health`] | how well this node itself does |
 //! | [`Config`], [`Checked`], [`Metadata`] | settings, and what a node says about itself |
 //! | [`Keyring`], [`Cipher`], [`Key`], [`NullCipher`] | sealing |
+//! | [`KeyChange`], [`KeyReport`] | changing the secret without a stop |
 //! | [`Tags`], [`Filter`] | metadata as keys and values, and who is of interest by them |
 //! | [`Counters`], [`Refusals`] | what happened how often |
 //! | `udp` | a socket, a task, and the real cipher |
@@ -37,6 +38,9 @@ pub use event::{Event, Failure};
 
 mod health;
 pub use health::Health;
+
+mod keys;
+pub use keys::{KeyChange, KeyChangeError, KeyId, KeyRefusal, KeyReport};
 
 mod keyring;
 pub use keyring::{Keyring, KeyringError};

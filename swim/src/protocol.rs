@@ -321,6 +321,8 @@ impl Protocol {
             Message::Nack { seq } => self.handle_nack(seq),
             Message::Told { digest } => self.compare(now, sender, digest),
             Message::Leave { seq } => self.handle_leave(sender, seq),
+            // Keys are the sealing's; who sends them is met like anybody else.
+            Message::KeyAsk { .. } | Message::KeyDone { .. } => {}
             Message::Gossip | Message::Hello { .. } | Message::Join => {}
         }
     }

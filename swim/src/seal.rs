@@ -18,6 +18,7 @@
 mod header;
 use header::Header;
 
+use crate::KeyId;
 use crate::budget::Budget;
 use crate::keyring::Keyring;
 use crate::replay::Window;
@@ -126,6 +127,17 @@ impl Seal {
         for sender in self.senders.values_mut() {
             sender.keys.clear();
         }
+    }
+
+    pub(crate) const fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// What a key is called.
+    pub(crate) fn key_id(&self, secret: &ClusterSecret) -> KeyId {
+        let salt = self.keyring.cluster().as_bytes();
+        let derived = self.cipher.derive(secret, salt, b"swarm gossip key name");
+        KeyId(derived[..8].try_into().expect("it has 32 bytes"))
     }
 
     /// Seals what `body` appends, some `body_len` bytes, for the boot `receiver`, or for whoever

@@ -1,12 +1,16 @@
 //! The protocol behind sealing: what a node of a cluster is made of.
 
+use crate::keys::{self, Rotation, Step, Turn};
 use crate::seal::{Opened, Refusal, Seal};
+use crate::wire::Message;
 use crate::{
-    Checked, Cipher, Counters, Event, Health, Keyring, Member, Metadata, Packet, Protocol,
+    Checked, Cipher, Counters, Event, Health, KeyChange, KeyChangeError, KeyId, KeyRefusal,
+    Keyring, Member, Metadata, Packet, Protocol,
 };
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
-use swarm_base::{Instant, Machine, NodeId, Output, Rng};
+use swarm_base::{ClusterSecret, Instant, Machine, NodeId, Output, Rng};
 
 /// The membership protocol of one node, sealed.
 ///
@@ -16,6 +20,9 @@ use swarm_base::{Instant, Machine, NodeId, Output, Rng};
 pub struct Swim {
     protocol: Protocol,
     seal: Seal,
+    rotation: Option<Rotation>,
+    last_rotation: u64,
+    outputs: VecDeque<Output<SocketAddr, Packet, Event>>,
 }
 
 impl Swim {
@@ -40,12 +47,124 @@ impl Swim {
         Self {
             seal: Seal::new(me.clone(), keyring, cipher),
             protocol: Protocol::new(now, me, address, metadata, config, rng),
+            rotation: None,
+            last_rotation: 0,
+            outputs: VecDeque::new(),
         }
     }
 
     /// Changes the secrets. Packets that are on their way under a key that is gone are lost.
     pub fn set_keyring(&mut self, keyring: Keyring) {
         self.seal.set_keyring(keyring);
+    }
+
+    /// The secrets.
+    #[must_use]
+    pub const fn keyring(&self) -> &Keyring {
+        self.seal.keyring()
+    }
+
+    /// What the keys are called, the one that seals first.
+    #[must_use]
+    pub fn keys(&self) -> Vec<KeyId> {
+        self.keyring().secrets().iter().map(|secret| self.key_id(secret)).collect()
+    }
+
+    /// What a key is called.
+    #[must_use]
+    pub fn key_id(&self, secret: &ClusterSecret) -> KeyId {
+        self.seal.key_id(secret)
+    }
+
+    /// Takes a step of changing the secret: at this node, then at every live member, each of which
+    /// is asked until it has confirmed. [`Event::KeysConfirmed`] tells how it ended, after ten
+    /// probe intervals at the latest. A new secret is [installed](KeyChange::Install), then
+    /// [used](KeyChange::Use), then the old one [removed](KeyChange::Remove), each once the step
+    /// before is complete.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyChangeError`] where it is not begun. Nothing changed.
+    pub fn change_keys(&mut self, now: Instant, change: KeyChange) -> Result<(), KeyChangeError> {
+        if self.rotation.is_some() {
+            return Err(KeyChangeError::Busy);
+        }
+        let (id, own) = match &change {
+            KeyChange::Install(secret) => (self.key_id(secret), Step::Install(secret.clone())),
+            KeyChange::Use(id) => (*id, Step::Holds(*id)),
+            KeyChange::Remove(id) => (*id, Step::Spares(*id)),
+        };
+        self.take_step(&own)?;
+        self.last_rotation += 1;
+        let config = self.protocol.config();
+        self.rotation = Some(Rotation::new(now, self.last_rotation, id, change, config));
+        self.rotation_tick(now);
+        Ok(())
+    }
+
+    fn take_step(&mut self, step: &Step) -> Result<(), KeyRefusal> {
+        let keyring = keys::take(self.keyring(), step, |secret| self.key_id(secret))?;
+        if keyring.secrets() != self.keyring().secrets() {
+            self.seal.set_keyring(keyring);
+            let changed = Event::KeysChanged(self.keys());
+            self.outputs.push_back(Output::Event(changed));
+        }
+        Ok(())
+    }
+
+    fn rotation_tick(&mut self, now: Instant) {
+        loop {
+            let Some(rotation) = &mut self.rotation else { return };
+            let (me, interval) = (self.protocol.me(), self.protocol.config().gossip_interval * 2);
+            let others = self.protocol.members().filter(|m| m.is_live() && m.id != *me);
+            match rotation.turn(now, others, interval) {
+                Turn::Wait => return,
+                Turn::Ask(step, missing) => {
+                    let seq = rotation.tag();
+                    for node in missing {
+                        self.send(&node, Message::KeyAsk { seq, step: step.clone() });
+                    }
+                    return;
+                }
+                // Nothing was asked of this node that it has not confirmed before.
+                Turn::Begin(step) => drop(self.take_step(&step)),
+                Turn::Over(report) => {
+                    self.rotation = None;
+                    self.outputs.push_back(Output::Event(Event::KeysConfirmed(report)));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// A member asks for a step, or answers.
+    fn handle_keys(&mut self, now: Instant, packet: &Packet) {
+        if !self.protocol.member(&packet.sender).is_some_and(Member::is_live) {
+            return;
+        }
+        match &packet.message {
+            Message::KeyAsk { seq, step } => {
+                let done = Message::KeyDone { seq: *seq, refusal: self.take_step(step).err() };
+                self.send(&packet.sender, done);
+            }
+            Message::KeyDone { seq, refusal } => {
+                let open = self.rotation.as_mut().filter(|rotation| rotation.tag() == *seq);
+                if let Some(rotation) = open {
+                    rotation.answered(&packet.sender, *refusal);
+                    self.rotation_tick(now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn send(&mut self, to: &NodeId, message: Message) {
+        let Some(to) = self.protocol.member(to) else { return };
+        let (address, receiver) = (to.address, to.id.boot);
+        let sender = self.protocol.me().clone();
+        let packet = Packet { sender, receiver, message, updates: Vec::new() };
+        self.protocol.counters_mut().packets_out += 1;
+        self.outputs.push_back(Output::Send { to: address, message: packet });
     }
 
     /// As [`Protocol::join`].
@@ -170,6 +289,11 @@ impl Machine for Swim {
         match self.open(now, &mut datagram) {
             Ok(packet) => {
                 self.protocol.counters_mut().bytes_in += len;
+                if matches!(packet.message, Message::KeyAsk { .. } | Message::KeyDone { .. })
+                    && packet.receiver == self.protocol.me().boot
+                {
+                    self.handle_keys(now, &packet);
+                }
                 self.protocol.handle_message(now, from, packet);
             }
             Err(refusal) => self.refuse(refusal),
@@ -178,14 +302,18 @@ impl Machine for Swim {
 
     fn handle_timeout(&mut self, now: Instant) {
         self.protocol.handle_timeout(now);
+        self.rotation_tick(now);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.protocol.poll_timeout()
+        let protocol = self.protocol.poll_timeout()?;
+        let rotation = self.rotation.as_ref().map(Rotation::due);
+        Some(rotation.map_or(protocol, |due| due.min(protocol)))
     }
 
     fn poll_output(&mut self) -> Option<Output<SocketAddr, Vec<u8>, Event>> {
-        Some(match self.protocol.poll_output()? {
+        let output = self.protocol.poll_output().or_else(|| self.outputs.pop_front())?;
+        Some(match output {
             Output::Send { to, message: packet } => {
                 let (receiver, len) = (packet.receiver, packet.body_len());
                 let message = self.seal.seal(receiver, len, |body| packet.encode_body(body));

@@ -5,9 +5,12 @@
 //! are big-endian. An update carries its length, so that a node skips kinds that it does not know
 //! while newer nodes run beside it.
 
+mod keys;
+
 mod update;
 pub(crate) use update::{Claim, Update};
 
+use crate::keys::{KeyRefusal, Step};
 use std::net::SocketAddr;
 use swarm_base::{Boot, NodeId, NodeName};
 
@@ -42,6 +45,10 @@ pub(crate) enum Message {
     Gossip,
     /// I have told all that is new. My table's hash is `digest`.
     Told { digest: u64 },
+    /// Take this step of changing the secret.
+    KeyAsk { seq: u64, step: Step },
+    /// It is taken, or why not.
+    KeyDone { seq: u64, refusal: Option<KeyRefusal> },
     /// Goodbye. The first update says the same. Answered by `Ack`.
     Leave { seq: u64 },
 }
@@ -81,6 +88,14 @@ impl Message {
             Self::Nack { seq } => words(body, NACK, &[*seq]),
             Self::Gossip => body.push(GOSSIP),
             Self::Told { digest } => words(body, TOLD, &[*digest]),
+            Self::KeyAsk { seq, step } => {
+                words(body, KEY_ASK, &[*seq]);
+                keys::put_step(body, step);
+            }
+            Self::KeyDone { seq, refusal } => {
+                words(body, KEY_DONE, &[*seq]);
+                body.push(keys::refusal_byte(*refusal));
+            }
             Self::Leave { seq } => words(body, LEAVE, &[*seq]),
         }
     }
@@ -100,6 +115,8 @@ impl Message {
             Self::Nack { .. } => "nack",
             Self::Gossip => "gossip",
             Self::Told { .. } => "told",
+            Self::KeyAsk { .. } => "key-ask",
+            Self::KeyDone { .. } => "key-done",
             Self::Leave { .. } => "leave",
         }
     }
@@ -111,6 +128,8 @@ impl Message {
             Self::Hello { .. } | Self::HelloAck { .. } => 8,
             Self::Told { .. } | Self::Nack { .. } | Self::Leave { .. } => 8,
             Self::Ping { .. } | Self::Ack { .. } | Self::Page { .. } | Self::Behind { .. } => 16,
+            Self::KeyAsk { step, .. } => 8 + keys::step_len(step),
+            Self::KeyDone { .. } => 8 + 1,
             Self::Taken { holder } => address_len(holder),
             Self::Pull { ranges, .. } => 8 + 1 + ranges.len() * RANGE_LEN,
             Self::PingReq { target, address, .. } => 8 + id_len(target) + address_len(address) + 4,
@@ -155,6 +174,8 @@ pub(crate) fn decode(body: &[u8]) -> Option<(Message, Vec<Update>)> {
         NACK => Message::Nack { seq: reader.u64()? },
         GOSSIP => Message::Gossip,
         TOLD => Message::Told { digest: reader.u64()? },
+        KEY_ASK => Message::KeyAsk { seq: reader.u64()?, step: keys::step(&mut reader)? },
+        KEY_DONE => Message::KeyDone { seq: reader.u64()?, refusal: keys::refusal(&mut reader)? },
         LEAVE => Message::Leave { seq: reader.u64()? },
         _ => return None,
     };
@@ -286,16 +307,23 @@ const GOSSIP: u8 = 11;
 const LEAVE: u8 = 12;
 const NACK: u8 = 13;
 const TOLD: u8 = 14;
+const KEY_ASK: u8 = 15;
+const KEY_DONE: u8 = 16;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Metadata, Record};
+    use crate::{KeyId, Metadata, Record};
     use std::sync::Arc;
-    use swarm_base::Rng;
+    use swarm_base::{ClusterSecret, Rng};
 
     fn id(name: &str) -> NodeId {
         NodeId::new(NodeName::new(name).expect("a name"), Boot { millis: 5, random: 6 })
+    }
+
+    fn secret() -> ClusterSecret {
+        let bytes: [u8; 32] = std::array::from_fn(|at| at as u8);
+        ClusterSecret::from_bytes(&bytes).expect("a secret")
     }
 
     fn samples() -> Vec<(Message, Vec<Update>)> {
@@ -325,6 +353,10 @@ mod tests {
             Message::Nack { seq: 4 },
             Message::Gossip,
             Message::Told { digest: 3 },
+            Message::KeyAsk { seq: 1, step: Step::Install(secret()) },
+            Message::KeyAsk { seq: 1, step: Step::Use(KeyId([7; 8])) },
+            Message::KeyDone { seq: 1, refusal: None },
+            Message::KeyDone { seq: 1, refusal: Some(KeyRefusal::Full) },
             Message::Leave { seq: 5 },
         ];
         messages.into_iter().map(|message| (message, updates.clone())).collect()
@@ -366,7 +398,7 @@ mod tests {
             let len = rng.below(200);
             let mut body: Vec<u8> = (0..len).map(|_| rng.next_u64() as u8).collect();
             if let Some(kind) = body.first_mut() {
-                *kind %= 16;
+                *kind %= 18;
             }
             drop(decode(&body));
         }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use swarm_base::{Boot, ClusterSecret, NodeName};
 use swarm_swim::udp::{Group, Notice, Udp};
 use swarm_swim::{Config, Event, Failure, Filter, Keyring, Metadata, State};
+use swarm_swim::{KeyChange, KeyChangeError, KeyId, KeyRefusal};
 
 async fn node(name: &str, cluster: &str, secret: &ClusterSecret, seeds: &[SocketAddr]) -> Group {
     let udp = Udp::bind("127.0.0.1:0".parse().expect("an address")).await.expect("bound");
@@ -141,4 +142,38 @@ async fn a_clock_that_was_set_back_keeps_nobody_out() {
     let behind = start(1_000).await;
     until("it joins again", || live(&a) == 2 && live(&behind) == 2).await;
     assert_eq!(behind.id().boot.millis, 2_001);
+}
+
+#[tokio::test]
+async fn a_secret_is_changed_without_a_stop() {
+    let old = ClusterSecret::generate();
+    let a = node("a", "test", &old, &[]).await;
+    let b = node("b", "test", &old, &[a.address()]).await;
+    let c = node("c", "test", &old, &[a.address()]).await;
+    let all = [&a, &b, &c];
+    until("all see all", || all.iter().all(|group| live(group) == 3)).await;
+    let new = ClusterSecret::generate();
+    let step = async |change| b.change_keys(change).await.expect("it runs");
+
+    let unknown = step(KeyChange::Use(KeyId([1; 8]))).await;
+    assert_eq!(unknown, Err(KeyChangeError::Refused(KeyRefusal::Unknown)));
+    let first = a.keys()[0];
+    assert_eq!(
+        step(KeyChange::Remove(first)).await,
+        Err(KeyChangeError::Refused(KeyRefusal::InUse))
+    );
+
+    let installed = step(KeyChange::Install(new.clone())).await.expect("begun");
+    assert!(installed.is_complete() && installed.confirmed.len() == 2, "{installed}");
+    let used = step(KeyChange::Use(installed.id)).await.expect("begun");
+    assert!(used.is_complete(), "{used}");
+    until("the new key seals", || all.iter().all(|g| g.keys() == [installed.id, first])).await;
+    let removed = step(KeyChange::Remove(first)).await.expect("begun");
+    assert!(removed.is_complete(), "{removed}");
+    until("the old key is gone", || all.iter().all(|g| g.keys() == [installed.id])).await;
+
+    let _late = node("d", "test", &old, &[a.address()]).await;
+    let _new = node("e", "test", &new, &[a.address()]).await;
+    until("who has the new one joins", || all.iter().all(|group| live(group) == 4)).await;
+    assert!(all.iter().all(|group| group.members().iter().all(|m| m.state == State::Alive)));
 }

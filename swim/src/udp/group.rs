@@ -5,7 +5,10 @@
 use super::port::Port;
 use super::subscription::{Subscription, Told};
 use super::task::{Command, Life, Task};
-use crate::{Checked, Counters, Filter, Health, Keyring, Member, Metadata};
+use crate::{
+    Checked, Counters, Filter, Health, KeyChange, KeyChangeError, KeyId, KeyReport, Member,
+    Metadata,
+};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use swarm_base::NodeId;
@@ -30,6 +33,7 @@ pub(super) struct View {
     pub(super) members: Arc<[Member]>,
     pub(super) counters: Counters,
     pub(super) health: Health,
+    pub(super) keys: Vec<KeyId>,
     pub(super) n_streams: usize,
     /// The number of the last event that the members show.
     pub(super) last_event: u64,
@@ -87,13 +91,31 @@ impl Group {
         self.command(Command::SetConfig(config)).await;
     }
 
-    /// Changes the secrets of this node.
+    /// What this node's keys are called, the one that seals first.
+    #[must_use]
+    pub fn keys(&self) -> Vec<KeyId> {
+        self.view.borrow().keys.clone()
+    }
+
+    /// Takes a step of changing the cluster's secret, as [`Swim::change_keys`](crate::Swim::change_keys), and waits for its
+    /// end: ten probe intervals at most. A report that is not
+    /// [complete](KeyReport::is_complete) says who is missing; the same step can be taken again.
+    /// `None` after the end of this node.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyChangeError`] where it was not begun. Nothing changed.
     ///
     /// # Cancel safety
     ///
-    /// Cancelled, they change or they do not.
-    pub async fn set_keyring(&self, keyring: Keyring) {
-        self.command(Command::SetKeyring(keyring)).await;
+    /// Cancelled, the step goes on, if it was begun.
+    pub async fn change_keys(
+        &self,
+        change: KeyChange,
+    ) -> Option<Result<KeyReport, KeyChangeError>> {
+        let (done, report) = oneshot::channel();
+        self.command(Command::ChangeKeys(change, done)).await;
+        report.await.ok()
     }
 
     /// Says goodbye and ends. Returns when some members have heard it, and after

@@ -6,7 +6,10 @@ use super::cipher::RingCipher;
 use super::group::View;
 use super::port::{Arrival, Port};
 use super::subscription::Told;
-use crate::{Checked, Event, Keyring, Member, Metadata, PACKET_LEN_MAX, Swim};
+use crate::{
+    Checked, Event, KeyChange, KeyChangeError, KeyReport, Keyring, Member, Metadata,
+    PACKET_LEN_MAX, Swim,
+};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -20,7 +23,8 @@ pub(super) enum Command {
     Join(Vec<SocketAddr>),
     SetMetadata(Metadata),
     SetConfig(Checked),
-    SetKeyring(Keyring),
+    /// Answered when the step is over, or at once where it is not begun.
+    ChangeKeys(KeyChange, oneshot::Sender<Result<KeyReport, KeyChangeError>>),
     /// Answered when the goodbye is over.
     Leave(oneshot::Sender<()>),
 }
@@ -61,6 +65,7 @@ pub(super) struct Task {
     n_events: u64,
     view: watch::Sender<View>,
     leaving: Option<oneshot::Sender<()>>,
+    rotating: Option<oneshot::Sender<Result<KeyReport, KeyChangeError>>>,
 }
 
 impl Task {
@@ -77,11 +82,22 @@ impl Task {
             members: sorted(&machine),
             counters: machine.counters(),
             health: machine.health(),
+            keys: machine.keys(),
             n_streams: 0,
             last_event: 0,
         });
-        let (n_events, leaving) = (0, None);
-        let task = Self { life, machine, port, started, commands, events, n_events, view, leaving };
+        let task = Self {
+            life,
+            machine,
+            port,
+            started,
+            commands,
+            events,
+            n_events: 0,
+            view,
+            leaving: None,
+            rotating: None,
+        };
         (task, shown)
     }
 
@@ -168,10 +184,11 @@ impl Task {
                 self.life.config = config;
                 self.machine.set_config(now, config);
             }
-            Command::SetKeyring(keyring) => {
-                self.life.keyring = keyring.clone();
-                self.machine.set_keyring(keyring);
-            }
+            Command::ChangeKeys(change, done) => match self.machine.change_keys(now, change) {
+                Ok(()) => self.rotating = Some(done),
+                // Nobody waits any more where this fails.
+                Err(error) => drop(done.send(Err(error))),
+            },
             Command::Leave(done) => {
                 self.leaving = Some(done);
                 self.machine.leave(now);
@@ -214,10 +231,16 @@ impl Task {
             members: sorted(&self.machine),
             counters: self.machine.counters(),
             health: self.machine.health(),
+            keys: self.machine.keys(),
             n_streams: self.port.n_streams(),
             last_event: self.n_events + events.len() as u64,
         });
         for event in events {
+            if let Event::KeysConfirmed(report) = &event
+                && let Some(done) = self.rotating.take()
+            {
+                let _ = done.send(Ok(report.clone()));
+            }
             self.n_events += 1;
             // Nobody may be listening.
             let _ = self.events.send(Told { number: self.n_events, event });
@@ -229,6 +252,7 @@ impl Task {
         if self.leaving.is_some() {
             return;
         }
+        self.life.keyring = self.machine.keyring().clone();
         self.life.boot.millis = remembered.millis.saturating_add(1);
         self.machine = self.life.begin(now);
         self.machine.join(now, self.life.seeds.iter().copied());

@@ -4,5 +4,6 @@ mod bytes;
 mod failure;
 mod group;
 mod joining;
+mod keys;
 mod names;
 mod partition;
