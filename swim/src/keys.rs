@@ -6,6 +6,7 @@
 use crate::{Config, Keyring, KeyringError, Member};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 use swarm_base::{ClusterSecret, Instant, NodeId};
 
@@ -19,6 +20,21 @@ impl fmt::Display for KeyId {
         write!(f, "{:016x}", u64::from_be_bytes(self.0))
     }
 }
+
+impl FromStr for KeyId {
+    type Err = KeyIdError;
+
+    fn from_str(text: &str) -> Result<Self, KeyIdError> {
+        let is_right = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let id = u64::from_str_radix(text, 16).ok().filter(|_| is_right).ok_or(KeyIdError)?;
+        Ok(Self(id.to_be_bytes()))
+    }
+}
+
+/// A text is not what a key is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a key is called by sixteen hex digits")]
+pub struct KeyIdError;
 
 impl fmt::Debug for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -246,3 +262,17 @@ pub(crate) fn take(
 
 /// How many probe intervals a step may take.
 const PATIENCE: u32 = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_key_is_called_can_be_typed() {
+        let id = KeyId([0, 1, 2, 3, 4, 5, 6, 255]);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for wrong in ["", "12", "00010203040506fg", "+0010203040506ff"] {
+            assert_eq!(wrong.parse::<KeyId>(), Err(KeyIdError), "{wrong}");
+        }
+    }
+}

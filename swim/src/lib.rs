@@ -40,7 +40,7 @@ mod health;
 pub use health::Health;
 
 mod keys;
-pub use keys::{KeyChange, KeyChangeError, KeyId, KeyRefusal, KeyReport};
+pub use keys::{KeyChange, KeyChangeError, KeyId, KeyIdError, KeyRefusal, KeyReport};
 
 mod keyring;
 pub use keyring::{Keyring, KeyringError};

@@ -92,15 +92,8 @@ impl Args {
         Ok(seeds)
     }
 
-    /// The keyring of `secrets`, of which the first one seals.
-    pub(crate) fn keyring(&self, secrets: &[String]) -> Result<Keyring, Box<dyn Error>> {
-        let [primary, others @ ..] = secrets else { return Err("a keyring has a secret".into()) };
-        let keyring = Keyring::new(self.cluster.clone(), secret(primary)?);
-        others.iter().try_fold(keyring, |keyring, other| Ok(keyring.with(secret(other)?)?))
-    }
-
     pub(crate) async fn start(&self) -> Result<Group, Box<dyn Error>> {
-        let keyring = self.keyring(std::slice::from_ref(&self.secret))?;
+        let keyring = Keyring::new(self.cluster.clone(), secret(&self.secret)?);
         let metadata = tags(&self.tags)?.to_metadata()?;
         let config = match self.profile {
             Profile::Lan => Config::lan(),
@@ -127,7 +120,7 @@ fn boot(offset: i64) -> Boot {
     Boot { millis: millis.saturating_add_signed(offset.saturating_mul(1000)), random }
 }
 
-fn secret(text: &str) -> Result<ClusterSecret, Box<dyn Error>> {
+pub(crate) fn secret(text: &str) -> Result<ClusterSecret, Box<dyn Error>> {
     let is_hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !is_hex {
         return Ok(ClusterSecret::from_file(Path::new(text))?);
@@ -157,18 +150,6 @@ mod tests {
         check(&["--name", "a b"], "no white space");
         check(&["--name", "a", "--bind", "here"], "--bind");
         check(&["--name", "a", "--profile", "moon"], "possible values: lan, wan, local");
-    }
-
-    #[test]
-    fn a_keyring_is_its_secrets_and_names_the_one_that_is_wrong() {
-        let args = Args::parse_from(["agent", "--name", "a", "--secret", "s"]);
-        let secret = |first: u8| -> String {
-            (first..first + 32).map(|byte| format!("{byte:02x}")).collect()
-        };
-        assert!(args.keyring(&[secret(0), secret(1)]).is_ok());
-        let error = args.keyring(&[secret(0), "/no/file".into()]).expect_err("refused");
-        assert!(error.to_string().contains("/no/file"), "{error}");
-        assert!(args.keyring(&[]).is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The commands on stdin, one a line.
 
 use std::net::SocketAddr;
-use swarm_swim::Tags;
+use swarm_swim::{KeyId, Tags};
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
@@ -10,8 +10,11 @@ pub(crate) enum Command {
     ShowTags,
     /// In place of all the tags there are.
     SetTags(Tags),
-    /// The secrets from now on, each as a file or as digits. The first one seals.
-    Keys(Vec<String>),
+    Keys,
+    /// The secret, as a file or as digits.
+    Install(String),
+    Use(KeyId),
+    Remove(KeyId),
     Join(Vec<SocketAddr>),
     Help,
     Leave,
@@ -23,9 +26,11 @@ members            the members, this node included
 counters           what happened how often, this node's health and its open streams
 tags               this node's tags
 tags KEY=VALUE …   changes them: these are all it has then
-keys SECRET …      these secrets from now on, as files or digits: the first one seals, all of
-                   them open; to change a secret, give every node `old new`, then every node
-                   `new old`, then every node `new`
+keys               what this node's keys are called, the one that seals first
+install SECRET     a new secret, as a file or digits, for all members; to change the secret,
+                   install the new one, use it, then remove the old one
+use KEY            all members seal with this key
+remove KEY         all members forget this key
 join ADDRESS …     more addresses where a member may be
 leave              says goodbye and ends
 help               this text";
@@ -51,8 +56,10 @@ impl Command {
             "leave" => alone(Self::Leave),
             "tags" if rest.is_empty() => Ok(Some(Self::ShowTags)),
             "tags" => Ok(Some(Self::SetTags(tags(rest)?))),
-            "keys" if rest.is_empty() => Err("`keys` wants a secret".to_owned()),
-            "keys" => Ok(Some(Self::Keys(rest.into_iter().map(String::from).collect()))),
+            "keys" => alone(Self::Keys),
+            "install" => Ok(Some(Self::Install(one(verb, "a secret", &rest)?.to_owned()))),
+            "use" => Ok(Some(Self::Use(key(verb, &rest)?))),
+            "remove" => Ok(Some(Self::Remove(key(verb, &rest)?))),
             "join" if rest.is_empty() => Err("`join` wants an address".to_owned()),
             "join" => {
                 let address = |text: &str| {
@@ -64,6 +71,18 @@ impl Command {
             _ => Err(format!("{verb:?} is no command; `help` lists them")),
         }
     }
+}
+
+fn one<'a>(verb: &str, what: &str, rest: &[&'a str]) -> Result<&'a str, String> {
+    match rest {
+        [one] => Ok(one),
+        _ => Err(format!("`{verb}` wants {what}")),
+    }
+}
+
+fn key(verb: &str, rest: &[&str]) -> Result<KeyId, String> {
+    let text = one(verb, "a key, as `keys` shows it", rest)?;
+    text.parse().map_err(|error| format!("{text:?} is no key: {error}"))
 }
 
 /// Reads tags, each as `key=value`.
@@ -100,7 +119,9 @@ mod tests {
         check(" leave ", Some(Command::Leave));
         check("tags", Some(Command::ShowTags));
         check("tags a=1", Some(Command::SetTags(tags(["a=1"]).expect("a tag"))));
-        check("keys a b", Some(Command::Keys(vec!["a".to_owned(), "b".to_owned()])));
+        check("keys", Some(Command::Keys));
+        check("install a", Some(Command::Install("a".to_owned())));
+        check("use 00000000000000ff", Some(Command::Use(KeyId([0, 0, 0, 0, 0, 0, 0, 255]))));
         let seeds = vec!["[::1]:7".parse().expect("an address")];
         check("join [::1]:7", Some(Command::Join(seeds)));
     }
@@ -117,7 +138,8 @@ mod tests {
         let wrong = "the tag \"\" cannot be written: want a key without `=`, and no line breaks";
         check("tags =1", wrong);
         check("join", "`join` wants an address");
-        check("keys", "`keys` wants a secret");
+        check("install", "`install` wants a secret");
+        check("remove x", "\"x\" is no key: a key is called by sixteen hex digits");
         check("join there", "\"there\" is no address: want ip:port");
     }
 

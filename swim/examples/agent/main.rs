@@ -24,8 +24,8 @@ use command::Command;
 use report::Report;
 use std::error::Error;
 use std::process::ExitCode;
-use swarm_swim::Event;
 use swarm_swim::udp::{Group, Notice};
+use swarm_swim::{Event, KeyChange};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -63,7 +63,7 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
                 None => return Err("the node has ended by itself".into()),
             },
             line = input.recv(), if !input_ended => match line {
-                Some(line) => match obey(&line, &args, &group, &mut report).await? {
+                Some(line) => match obey(&line, &group, &mut report).await? {
                     Next::GoOn => (),
                     Next::Leave => break,
                 },
@@ -91,12 +91,7 @@ enum Next {
     Leave,
 }
 
-async fn obey(
-    line: &str,
-    args: &Args,
-    group: &Group,
-    report: &mut Report,
-) -> Result<Next, Box<dyn Error>> {
+async fn obey(line: &str, group: &Group, report: &mut Report) -> Result<Next, Box<dyn Error>> {
     match Command::parse(line) {
         Ok(None) => (),
         Ok(Some(Command::Members)) => report.members(group)?,
@@ -109,13 +104,13 @@ async fn obey(
             }
             Err(error) => report.refused(&error.to_string())?,
         },
-        Ok(Some(Command::Keys(secrets))) => match args.keyring(&secrets) {
-            Ok(keyring) => {
-                group.set_keyring(keyring).await;
-                report.done("keys")?;
-            }
+        Ok(Some(Command::Keys)) => report.keys(group)?,
+        Ok(Some(Command::Install(text))) => match args::secret(&text) {
+            Ok(secret) => change_keys(group, KeyChange::Install(secret), report).await?,
             Err(error) => report.refused(&error.to_string())?,
         },
+        Ok(Some(Command::Use(id))) => change_keys(group, KeyChange::Use(id), report).await?,
+        Ok(Some(Command::Remove(id))) => change_keys(group, KeyChange::Remove(id), report).await?,
         Ok(Some(Command::Join(seeds))) => {
             group.join(seeds).await;
             report.done("join")?;
@@ -125,4 +120,19 @@ async fn obey(
         Err(sentence) => report.refused(&sentence)?,
     }
     Ok(Next::GoOn)
+}
+
+/// Takes a step of changing the secret, and tells how it ended.
+async fn change_keys(
+    group: &Group,
+    change: KeyChange,
+    report: &mut Report,
+) -> Result<(), Box<dyn Error>> {
+    match group.change_keys(change).await {
+        Some(Ok(done)) if done.is_complete() => report.key_change(&done)?,
+        Some(Ok(done)) => report.refused(&done.to_string())?,
+        Some(Err(error)) => report.refused(&error.to_string())?,
+        None => report.refused("the node has ended")?,
+    }
+    Ok(())
 }

@@ -12,7 +12,7 @@ use std::io::{self, Write};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use swarm_base::NodeId;
 use swarm_swim::udp::{Group, Notice};
-use swarm_swim::{Event, Member, Tags};
+use swarm_swim::{Event, KeyId, KeyReport, Member, Tags};
 
 #[derive(Clone, Copy)]
 pub(crate) enum Style {
@@ -104,6 +104,18 @@ impl Report {
 
     pub(crate) fn help(&self) -> io::Result<()> {
         self.say(json!({ "reply": "help", "text": HELP }), || HELP.to_owned())
+    }
+
+    pub(crate) fn keys(&self, group: &Group) -> io::Result<()> {
+        let keys: Vec<String> = group.keys().iter().map(KeyId::to_string).collect();
+        self.say(json!({ "reply": "keys", "keys": keys }), || keys.join("\n"))
+    }
+
+    /// A step that every member has confirmed.
+    pub(crate) fn key_change(&self, done: &KeyReport) -> io::Result<()> {
+        let (key, n_confirmed) = (done.id.to_string(), done.confirmed.len());
+        let object = json!({ "reply": "key", "key": key, "confirmed": n_confirmed });
+        self.say(object, || done.to_string())
     }
 
     pub(crate) fn done(&self, what: &str) -> io::Result<()> {

@@ -60,11 +60,6 @@ impl Setting {
         Ok(Self { agent: folder.join("examples").join("agent"), secret: new_secret(), profile })
     }
 
-    /// The secret of an agent that is given no other, as digits.
-    pub(super) fn secret(&self) -> &str {
-        &self.secret
-    }
-
     pub(super) const fn profile(&self) -> Profile {
         self.profile
     }

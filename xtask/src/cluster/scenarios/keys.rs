@@ -8,18 +8,28 @@ use crate::cluster::stage::{Node, PATIENCE, Start};
 use crate::cluster::{Figures, Stage, now};
 use std::time::Duration;
 
-/// Every node learns a new secret, then seals with it, then forgets the old one.
+/// One node has all learn a new secret, then seal with it, then forget the old one.
 pub(super) async fn rotation(stage: &mut Stage) -> Result<Figures, Failure> {
     let nodes = stage.form().await?;
-    let (old, new) = (stage.secret(), new_secret());
+    let new = new_secret();
     let begin = now();
-    for secrets in [format!("{old} {new}"), format!("{new} {old}"), new.clone()] {
-        for node in &nodes {
-            stage.ask(*node, &format!("keys {secrets}")).await?;
-        }
-        let alive = |stage: &Stage| stage.silent_on(&nodes, begin, Kind::Failed, &[]);
-        stage.hold(STEP_REST, "no death", alive).await?;
+    let before = keys(&stage.ask(nodes[0], "keys").await?);
+    let installed = stage.ask(nodes[0], &format!("install {new}")).await?;
+    let new_key = installed["key"].as_str().unwrap_or_default().to_owned();
+    for step in [format!("use {new_key}"), format!("remove {}", before.join(" "))] {
+        let done = stage.ask(nodes[0], &step).await?;
+        let n_confirmed = done["confirmed"].as_u64();
+        let all = nodes.len() as u64 - 1;
+        let all = if n_confirmed == Some(all) { Ok(()) } else { Err(format!("{done}")) };
+        claim("every member has confirmed", all)?;
     }
+    for node in &nodes {
+        let held = keys(&stage.ask(*node, "keys").await?);
+        let alone = if held == [new_key.clone()] { Ok(()) } else { Err(format!("{held:?}")) };
+        claim("the new key alone on every node", alone)?;
+    }
+    let alive = |stage: &Stage| stage.silent_on(&nodes, begin, Kind::Failed, &[]);
+    stage.hold(ROUND, "no death", alive).await?;
     let n_refused = refused(stage, &nodes).await?;
     claim(
         "no packet that a member cannot open",
@@ -58,5 +68,10 @@ async fn refused(stage: &mut Stage, nodes: &[Node]) -> Result<u64, Failure> {
     Ok(n)
 }
 
-/// Between two steps: as long as a round of probes takes.
-const STEP_REST: Duration = Duration::from_secs(5);
+fn keys(reply: &serde_json::Value) -> Vec<String> {
+    let keys = reply["keys"].as_array().into_iter().flatten();
+    keys.filter_map(|key| key.as_str().map(str::to_owned)).collect()
+}
+
+/// As long as a round of probes takes.
+const ROUND: Duration = Duration::from_secs(5);

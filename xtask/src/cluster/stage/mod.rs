@@ -74,11 +74,6 @@ impl Stage {
         &mut self.net
     }
 
-    /// The secret of an agent that is given no other, as digits.
-    pub(super) fn secret(&self) -> String {
-        self.setting.secret().to_owned()
-    }
-
     pub(super) fn agents(&self) -> &[Agent] {
         &self.agents
     }
