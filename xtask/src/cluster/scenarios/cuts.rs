@@ -21,7 +21,7 @@ pub(super) async fn halves(stage: &mut Stage) -> Result<Figures, Failure> {
         for other in others {
             let life = stage.life(*other);
             let (_, last) =
-                stage.until_all_say(side, begin, Kind::Failed, &life, DEATH_LIMIT).await?;
+                stage.until_all_say(side, begin, Kind::Failed, &life, ALONE_LIMIT).await?;
             buried = buried.max(last);
         }
     }
@@ -156,7 +156,7 @@ fn hosts(stage: &Stage, nodes: &[Node]) -> Vec<Host> {
     nodes.iter().map(|node| stage.host(*node)).collect()
 }
 
-/// Who gets no answer from anybody doubts itself, and probes the more slowly.
+/// Who misses answers from many doubts itself, and probes the more slowly.
 const ALONE_LIMIT: Duration = Duration::from_secs(120);
 
 /// Long enough that each node of the pair has been probed by the other one, and that a false
