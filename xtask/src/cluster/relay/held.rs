@@ -38,9 +38,9 @@ impl Relay {
         routes: &[Route],
         disorder: &Disorder,
     ) -> Result<Self, Failure> {
-        let this = std::env::current_exe()
-            .map_err(|error| Failure::new(format!("this program has no place: {error}")))?;
-        let mut command = vec![this.to_string_lossy().into_owned(), "relay".to_owned()];
+        // By way of this process: the file may have been built anew since.
+        let this = format!("/proc/{}/exe", std::process::id());
+        let mut command = vec![this, "relay".to_owned()];
         command.extend(routes.iter().map(|route| format!("--route={route}")));
         command.extend(disorder.options());
         let (sender, lines) = mpsc::channel(LINES_MAX);
