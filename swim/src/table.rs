@@ -49,6 +49,8 @@ pub(crate) struct Entry {
     /// When the state last changed.
     pub(crate) changed: Instant,
     pub(crate) rtt: Rtt,
+    /// Whether the death of a dead one is proved.
+    is_proved: bool,
 }
 
 impl Table {
@@ -105,6 +107,14 @@ impl Table {
         let (member, content) = (entry.member.clone(), entry.content);
         self.put(now, Member { state: State::Dead, ..member }, content);
         self.get(name).map(|entry| &entry.member)
+    }
+
+    /// Declares a live member dead, whose host has said so.
+    pub(crate) fn bury_proved(&mut self, now: Instant, name: &NodeName) -> Option<Update> {
+        self.bury(now, name)?;
+        let entry = self.entries.get_mut(&Position::of(name))?;
+        entry.is_proved = true;
+        Some(entry.statement(None))
     }
 
     /// What is held of `name`, as a statement that others can merge.
@@ -170,7 +180,8 @@ impl Table {
         let position = Position::of(&member.id.name);
         self.n_live += usize::from(member.is_live());
         self.n_dead += usize::from(member.state == State::Dead);
-        let mut entry = Entry { member, content, changed: now, rtt: Rtt::default() };
+        let (changed, rtt, is_proved) = (now, Rtt::default(), false);
+        let mut entry = Entry { member, content, changed, rtt, is_proved };
         if let Some(old) = self.entries.get(&position) {
             self.digest = self.digest.wrapping_sub(old.hash(position));
             self.n_live -= usize::from(old.member.is_live());
@@ -209,6 +220,7 @@ impl Entry {
         let (incarnation, claim) = match (state, accuser) {
             (State::Suspect, Some(by)) => (*incarnation, Claim::Suspect { id, by: by.clone() }),
             (State::Alive | State::Suspect, _) => (self.content, Claim::Alive(record.clone())),
+            (State::Dead, _) if self.is_proved => (*incarnation, Claim::Refused { id, address }),
             (State::Dead, _) => (*incarnation, Claim::Dead { id, address }),
             (State::Left, _) => (*incarnation, Claim::Left { id, address }),
         };

@@ -347,6 +347,7 @@ impl Node {
         }
         // Before the hello a session carries nothing else.
         let Some(from) = self.links.node(session).cloned() else { return };
+        self.swim.hint_alive(now, &from);
         match wire {
             Wire::Hello(_) => (),
             Wire::Facts(message) => self.registry.handle_message(now, from, message),

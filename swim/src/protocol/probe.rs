@@ -171,7 +171,11 @@ impl Protocol {
         patience: Duration,
     ) -> u32 {
         let (n, except) = (self.config.indirect_probes, Position::of(&target.id.name));
-        let helpers = self.order.sample(&mut self.rng, &self.table, n, Some(except));
+        // Who is suspect itself mostly cannot help, and its silence would be blamed on this node.
+        let mut helpers = self.order.sample(&mut self.rng, &self.table, 2 * n, Some(except));
+        let is_suspect = |at: &Position| self.suspicions.get(*at).is_some();
+        helpers.sort_by_key(is_suspect);
+        helpers.truncate(n);
         let patience_ms = patience.as_millis().min(u128::from(u32::MAX)) as u32;
         for helper in &helpers {
             let Some(helper) = self.table.at(*helper).map(|entry| entry.member.record.clone())

@@ -13,7 +13,6 @@
 use super::Protocol;
 use crate::news::Turn;
 use crate::table::Position;
-use crate::wire::{Claim, Update};
 use crate::{Event, Failure, Member};
 use swarm_base::{Instant, NodeId};
 
@@ -58,12 +57,10 @@ impl Protocol {
             return;
         }
         self.doubts.remove(&position);
-        let Some(member) = self.table.bury(now, &node.name) else { return };
-        let (incarnation, address) = (member.incarnation, member.address);
+        let Some(statement) = self.table.bury_proved(now, &node.name) else { return };
         self.counters.deaths += 1;
         self.part(Event::Failed { node: node.clone(), why: Failure::Refused });
-        let claim = Claim::Refused { id: node.clone(), address };
-        self.spread(now, Update { incarnation, claim }, Turn::First);
+        self.spread(now, statement, Turn::First);
     }
 
     /// One sign says that the process of `node` has ended: asks for the other.

@@ -7,3 +7,4 @@ mod joining;
 mod keys;
 mod names;
 mod partition;
+mod proof;

@@ -23,6 +23,24 @@ fn two_halves_that_buried_each_other_merge() {
     }
 }
 
+/// Each period each node tries one of its dead, in turn.
+#[test]
+fn halves_of_five_see_each_other_again_within_three_seconds() {
+    let mut slowest = Duration::ZERO;
+    for seed in 0..60 {
+        let mut world = settled(10, seed);
+        let half = |nodes: [u16; 5]| nodes.map(addr);
+        world.partition(&[&half([1, 2, 3, 4, 5]), &half([6, 7, 8, 9, 10])]);
+        until(&mut world, 15, |world| agree(world, 1..=5) && agree(world, 6..=10));
+        run(&mut world, 20_000 + 97 * seed);
+        world.heal();
+        let took = until(&mut world, 10, |world| agree(world, 1..=10));
+        slowest = slowest.max(took);
+        assert!(took <= Duration::from_secs(3), "seed {seed}: {took:?}");
+    }
+    println!("at most {slowest:?}");
+}
+
 fn agree_halves(world: &crate::group::Group) -> bool {
     agree(world, 1..=4) && agree(world, 5..=8)
 }
