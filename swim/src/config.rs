@@ -40,6 +40,13 @@ pub struct Config {
     /// Whether a suspect is told first of all, in every packet to it, what it is accused of
     /// (Lifeguard, Buddy System). Off is for experiments.
     pub buddy: bool,
+    /// Whether the ping that went unanswered is sent once more while others are asked. Costs one
+    /// packet of five and halves the false suspicions of a lossy network. Off is for experiments.
+    pub ping_again: bool,
+    /// Whether a death that others declare only accuses, so that everybody buries by his own
+    /// timer, and who lives can still refute. Off, it is believed at once, as in SWIM: for
+    /// experiments.
+    pub doubt_deaths: bool,
     /// How often news is passed on besides what rides on probes. Shorter spreads faster. Nothing
     /// is sent without news.
     pub gossip_interval: Duration,
@@ -91,6 +98,8 @@ impl Config {
             suspicion_max_mult: 6,
             health_mult_max: 8,
             buddy: true,
+            ping_again: true,
+            doubt_deaths: true,
             gossip_interval: ms(100),
             gossip_fanout: 3,
             retransmit_mult: 4,

@@ -146,7 +146,9 @@ impl Protocol {
             return;
         };
         let record = member.record.clone();
-        self.ping(&record, seq);
+        if self.config.ping_again {
+            self.ping(&record, seq);
+        }
         let n_asked = self.ping_through_others(seq, &record, patience);
         if let Some(probe) = &mut self.probe {
             let until = now + patience;

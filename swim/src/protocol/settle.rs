@@ -117,6 +117,10 @@ impl Protocol {
             Merge::Resuspected => {
                 self.handle_suspected(now, update);
             }
+            Merge::Accused if !self.config.doubt_deaths => {
+                self.bury(now, position);
+                return merge;
+            }
             Merge::Accused => {
                 self.handle_accused(now, sender, &id);
                 if matches!(update.claim, Claim::Refused { .. }) {

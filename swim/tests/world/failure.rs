@@ -4,7 +4,7 @@ use crate::group::{Group, agree, deaths, events, id, name, run, settled, start, 
 use std::time::Duration;
 use swarm_base::NodeId;
 use swarm_sim::{Faults, addr};
-use swarm_swim::{Event, Failure, State};
+use swarm_swim::{Config, Event, Failure, State};
 
 fn is_dead_everywhere(world: &Group, nodes: &[u16], victim: &NodeId) -> bool {
     nodes.iter().all(|idx| state(world, *idx, victim) == Some(State::Dead))
@@ -171,5 +171,21 @@ fn the_dead_stay_dead_until_they_start_again() {
         start(&mut world, 3, &[1]);
         until(&mut world, 5, |world| agree(world, 1..=5));
         assert_eq!(state(&world, 1, &old), None, "{} has a new life", name(3));
+    }
+}
+
+#[test]
+fn a_death_that_others_declare_is_doubted_unless_told_otherwise() {
+    for doubt_deaths in [true, false] {
+        let mut world = settled(3, 6);
+        let patient = Config { suspicion_mult: 100, doubt_deaths, ..*crate::group::brisk() };
+        let patient = patient.check().expect("within bounds");
+        world.with(addr(1), |host, now| host.machine.set_config(now, patient));
+        let victim = id(&world, 3);
+        world.crash(addr(3));
+        until(&mut world, 6, |world| state(world, 2, &victim) == Some(State::Dead));
+        run(&mut world, 1_000);
+        let expected = if doubt_deaths { State::Suspect } else { State::Dead };
+        assert_eq!(state(&world, 1, &victim), Some(expected));
     }
 }
