@@ -20,6 +20,8 @@
 //! | a machine whose messages need sessions between all pairs | [`Meshed`] |
 //! | a whole node | your own [`Host`] |
 //!
+//! A [`Crowd`] is for figures of very large groups: delay, loss, and nothing else.
+//!
 //! ```
 //! use std::time::Duration;
 //! use swarm_sim::{Datagrams, Faults, World, addr};
@@ -57,6 +59,9 @@ pub use action::Action;
 
 mod check;
 pub use check::{Check, Violation};
+
+mod crowd;
+pub use crowd::{Crowd, Seen};
 
 mod datagrams;
 pub use datagrams::Datagrams;

@@ -1,18 +1,40 @@
 //! `cargo xtask sim`: clusters of real nodes in simulated worlds, one for each seed.
 
+mod chart;
+mod lifeguard;
+mod members;
 mod optimised;
+mod progress;
 mod seeds;
 mod summary;
 
 use crate::{Failure, output};
+use chart::Chart;
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::process::ExitCode;
 use summary::Summary;
 use swarm::world::Options;
 use swarm_sim::Detail;
 
 #[derive(clap::Args, Debug, Clone)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    experiment: Option<Experiment>,
+    #[command(flatten)]
+    seeds: Seeds,
+}
+
+/// What is measured instead, of the membership protocol alone.
+#[derive(clap::Subcommand, Debug, Clone)]
+enum Experiment {
+    /// Lifeguard's experiments: false deaths while some members are blocked now and then
+    Lifeguard(lifeguard::Args),
+}
+
+#[derive(clap::Args, Debug, Clone)]
+struct Seeds {
     /// How many seeds
     #[arg(long, default_value_t = 1_000, value_name = "N")]
     seeds: u64,
@@ -37,10 +59,17 @@ pub(crate) struct Args {
 const SEEDS_FOR_ALL: u64 = 150;
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    if let Some(status) = optimised::instead(args)? {
+    if let Some(status) = optimised::instead()? {
         // The other process has said what there is to say.
         std::process::exit(if status == ExitCode::SUCCESS { 0 } else { 1 });
     }
+    match &args.experiment {
+        Some(Experiment::Lifeguard(args)) => lifeguard::run(args),
+        None => run_seeds(&args.seeds),
+    }
+}
+
+fn run_seeds(args: &Seeds) -> Result<(), Failure> {
     let (from, count) = args.seed.map_or((args.from, args.seeds), |seed| (seed, 1));
     let mut options = Options::default();
     options.nodes = args.nodes.clone();
@@ -54,6 +83,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         false => output::line(summary.to_text().trim_end())?,
     }
     summary.verdict()
+}
+
+/// Writes a chart into `folder`.
+fn write_chart(folder: &Path, name: &str, chart: &Chart) -> Result<(), Failure> {
+    let path = folder.join(name);
+    let failed = |error| Failure::new(format!("{}: {error}", path.display()));
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    std::fs::write(&path, chart.to_svg()).map_err(failed)
 }
 
 /// `5`, or `3-8`.

@@ -1,10 +1,8 @@
 //! Many seeds on all cores, up to the first that fails.
 
-#![expect(clippy::disallowed_methods, reason = "a person waits for it: real time is measured")]
-
-use std::io::{IsTerminal, Write};
+use super::progress::Progress;
 use std::ops::{ControlFlow, Range};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use swarm::world::{Options, run_seed};
 use swarm_sim::{Failure, Report, Totals, sweep};
 
@@ -46,21 +44,19 @@ struct Done {
 }
 
 pub(super) fn run(seeds: Range<u64>, options: &Options) -> Outcome {
-    let start = Instant::now();
     let mut outcome =
         Outcome { totals: Totals::default(), took: Duration::ZERO, replayed: 0, failure: None };
-    let mut progress = Progress::new(seeds.end.saturating_sub(seeds.start));
+    let mut progress = Progress::new("seeds", seeds.end.saturating_sub(seeds.start));
     sweep(
         seeds,
         |seed| run_one(seed, options),
         |seed, done| {
             let failed = outcome.take(seed, done);
-            progress.show(&outcome.totals, start.elapsed());
+            progress.step();
             failed
         },
     );
-    progress.end();
-    outcome.took = start.elapsed();
+    outcome.took = progress.took();
     outcome
 }
 
@@ -98,42 +94,6 @@ impl Outcome {
                 }
                 ControlFlow::Break(())
             }
-        }
-    }
-}
-
-/// Says now and then how far it is.
-struct Progress {
-    all: u64,
-    shown: Duration,
-    is_terminal: bool,
-}
-
-impl Progress {
-    fn new(all: u64) -> Self {
-        Self { all, shown: Duration::ZERO, is_terminal: std::io::stderr().is_terminal() }
-    }
-
-    fn show(&mut self, totals: &Totals, took: Duration) {
-        let gap = Duration::from_millis(if self.is_terminal { 200 } else { 5_000 });
-        if took < self.shown + gap {
-            return;
-        }
-        self.shown = took;
-        let rate = totals.seeds as f64 / took.as_secs_f64();
-        let line = format!("{} of {} seeds, {rate:.1} a second", totals.seeds, self.all);
-        let mut err = std::io::stderr().lock();
-        // Nobody is worse off when a line of progress cannot be shown.
-        let _ = match self.is_terminal {
-            true => write!(err, "\r{line}   "),
-            false => writeln!(err, "{line}"),
-        };
-        let _ = err.flush();
-    }
-
-    fn end(&self) {
-        if self.is_terminal && self.shown > Duration::ZERO {
-            eprintln!();
         }
     }
 }
