@@ -7,7 +7,8 @@ use std::sync::Arc;
 ///
 /// They travel in one record with the node's identity, and a record must fit one packet.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Metadata(Arc<[u8]>);
+// One word, and nothing besides for the many that say nothing: every member has one.
+pub struct Metadata(Option<Arc<Vec<u8>>>);
 
 impl Metadata {
     /// The most bytes.
@@ -23,13 +24,13 @@ impl Metadata {
         if bytes.len() > Self::LEN_MAX {
             return Err(MetadataError { len: bytes.len() });
         }
-        Ok(Self(bytes.into()))
+        Ok(Self((!bytes.is_empty()).then(|| Arc::new(bytes.to_owned()))))
     }
 
     /// The bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        self.0.as_ref().map_or(&[], |bytes| bytes)
     }
 }
 
@@ -43,7 +44,7 @@ pub struct MetadataError {
 
 impl fmt::Debug for Metadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.escape_ascii())
+        write!(f, "{}", self.as_bytes().escape_ascii())
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! Everything costs the same however many there are. Who has died is taken out when it is met.
 
-use crate::table::{Position, Table};
+use crate::table::{Entry, Position, Table};
 use std::collections::{BTreeSet, VecDeque};
 use swarm_base::Rng;
 
@@ -13,8 +13,6 @@ use swarm_base::Rng;
 pub(crate) struct Order {
     round: Vec<Position>,
     next: usize,
-    /// Those who are in the round, so that nobody is twice.
-    listed: BTreeSet<Position>,
     /// To be probed before the others: somebody has reason to doubt them.
     urgent: VecDeque<Position>,
     hastened: BTreeSet<Position>,
@@ -24,8 +22,8 @@ pub(crate) struct Order {
 
 impl Order {
     /// Puts a newcomer at a random place of the round that is under way.
-    pub(crate) fn insert(&mut self, rng: &mut Rng, newcomer: Position) {
-        if !self.listed.insert(newcomer) {
+    pub(crate) fn insert(&mut self, rng: &mut Rng, table: &mut Table, newcomer: Position) {
+        if !table.list(newcomer, true) {
             return;
         }
         let last = self.round.len();
@@ -41,15 +39,16 @@ impl Order {
     }
 
     /// Has `member` probed before everybody else.
-    pub(crate) fn hasten(&mut self, member: Position) {
-        if self.listed.contains(&member) && self.hastened.insert(member) {
+    pub(crate) fn hasten(&mut self, table: &Table, member: Position) {
+        let is_listed = table.at(member).is_some_and(Entry::is_listed);
+        if is_listed && self.hastened.insert(member) {
             self.urgent.push_back(member);
         }
     }
 
     /// The next to probe. Every second turn goes to the round, so that doubts about some do not
     /// leave the rest unwatched.
-    pub(crate) fn next(&mut self, rng: &mut Rng, table: &Table) -> Option<Position> {
+    pub(crate) fn next(&mut self, rng: &mut Rng, table: &mut Table) -> Option<Position> {
         self.was_urgent = !self.was_urgent && !self.urgent.is_empty();
         while self.was_urgent
             && let Some(doubted) = self.urgent.pop_front()
@@ -69,7 +68,7 @@ impl Order {
                 self.next += 1;
                 return Some(member);
             }
-            self.remove(self.next);
+            self.remove(table, self.next);
         }
     }
 
@@ -77,7 +76,7 @@ impl Order {
     pub(crate) fn sample(
         &mut self,
         rng: &mut Rng,
-        table: &Table,
+        table: &mut Table,
         n: usize,
         except: Option<Position>,
     ) -> Vec<Position> {
@@ -92,7 +91,7 @@ impl Order {
             let Some(at) = rng.index(self.round.len()) else { return drawn };
             let member = self.round[at];
             if !is_live(table, member) {
-                self.remove(at);
+                self.remove(table, at);
             } else if Some(member) != except && !drawn.contains(&member) {
                 drawn.push(member);
             }
@@ -108,14 +107,14 @@ impl Order {
     }
 
     /// Takes somebody out. The order of the others changes, and not whose turn is still to come.
-    fn remove(&mut self, mut at: usize) {
+    fn remove(&mut self, table: &mut Table, mut at: usize) {
         if at < self.next {
             self.next -= 1;
             self.round.swap(at, self.next);
             at = self.next;
         }
         let gone = self.round.swap_remove(at);
-        self.listed.remove(&gone);
+        table.list(gone, false);
     }
 }
 
@@ -145,7 +144,7 @@ mod tests {
         let record = Record { id: id(idx), address, metadata: Metadata::default() };
         let claim = Claim::Alive(Arc::new(record));
         let _ = table.merge(Instant::START, &Update { incarnation: 0, claim });
-        order.insert(rng, at(idx));
+        order.insert(rng, table, at(idx));
     }
 
     fn group(n: usize, seed: u64) -> (Rng, Order, Table) {
@@ -156,12 +155,13 @@ mod tests {
 
     #[test]
     fn everybody_is_probed_once_a_round() {
-        let (mut rng, mut order, table) = group(10, 1);
+        let (mut rng, mut order, mut table) = group(10, 1);
         while order.next != 0 {
-            order.next(&mut rng, &table);
+            order.next(&mut rng, &mut table);
         }
         for _ in 0..20 {
-            let round: BTreeSet<_> = (0..10).filter_map(|_| order.next(&mut rng, &table)).collect();
+            let round: BTreeSet<_> =
+                (0..10).filter_map(|_| order.next(&mut rng, &mut table)).collect();
             assert_eq!(round.len(), 10);
         }
     }
@@ -177,7 +177,7 @@ mod tests {
                     last.insert(at(n_names), turn);
                     n_names += 1;
                 }
-                let probed = order.next(&mut rng, &table).expect("not empty");
+                let probed = order.next(&mut rng, &mut table).expect("not empty");
                 let gap = turn - last.insert(probed, turn).unwrap_or(0);
                 assert!(gap <= 2 * n_names, "seed {seed}: {gap} turns with {n_names}");
             }
@@ -187,21 +187,21 @@ mod tests {
     #[test]
     fn the_doubted_come_first_and_the_dead_never() {
         let (mut rng, mut order, mut table) = group(5, 2);
-        order.hasten(at(3));
-        order.hasten(at(9));
-        assert_eq!(order.next(&mut rng, &table), Some(at(3)));
-        order.hasten(at(4));
+        order.hasten(&table, at(3));
+        order.hasten(&table, at(9));
+        assert_eq!(order.next(&mut rng, &mut table), Some(at(3)));
+        order.hasten(&table, at(4));
         assert!(table.bury(Instant::START, &id(4).name).is_some());
-        assert!((0..20).all(|_| order.next(&mut rng, &table) != Some(at(4))));
-        assert_eq!(order.sample(&mut rng, &table, 9, None).len(), 4);
+        assert!((0..20).all(|_| order.next(&mut rng, &mut table) != Some(at(4))));
+        assert_eq!(order.sample(&mut rng, &mut table, 9, None).len(), 4);
     }
 
     #[test]
     fn members_are_drawn_once_and_evenly() {
-        let (mut rng, mut order, table) = group(50, 3);
+        let (mut rng, mut order, mut table) = group(50, 3);
         let mut counts: BTreeMap<Position, u32> = BTreeMap::new();
         for _ in 0..5_000 {
-            let drawn = order.sample(&mut rng, &table, 3, Some(at(7)));
+            let drawn = order.sample(&mut rng, &mut table, 3, Some(at(7)));
             assert_eq!(drawn.iter().collect::<BTreeSet<_>>().len(), 3);
             drawn.into_iter().for_each(|member| *counts.entry(member).or_default() += 1);
         }

@@ -3,42 +3,46 @@
 use crate::Config;
 use std::time::Duration;
 
-/// The smoothed round trip to one member and its variation, in microseconds; the variation is 0
-/// before the first measurement.
+/// The smoothed round trip to one member and its variation, in units of 64 µs, up to 4 s; the
+/// variation is 0 before the first measurement. Small, because every member has one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Rtt {
-    smoothed_us: u32,
-    variation_us: u32,
+    smoothed: u16,
+    variation: u16,
 }
 
 impl Rtt {
     /// One more measurement, of a ping that was sent once (Karn's rule).
     pub(crate) fn measure(&mut self, rtt: Duration) {
-        // Bounded far below where the sums could overflow.
-        let rtt_us = rtt.as_micros().min(100_000_000) as u32;
-        if self.variation_us == 0 {
-            *self = Self { smoothed_us: rtt_us, variation_us: (rtt_us / 2).max(1) };
-            return;
-        }
-        let error_us = self.smoothed_us.abs_diff(rtt_us);
-        self.variation_us = ((3 * self.variation_us + error_us) / 4).max(1);
-        self.smoothed_us = (7 * self.smoothed_us + rtt_us) / 8;
+        let rtt = (rtt.as_micros() / UNIT_US).min(u128::from(u16::MAX)) as u32;
+        let (smoothed, variation) = (u32::from(self.smoothed), u32::from(self.variation));
+        let (smoothed, variation) = match variation {
+            0 => (rtt, rtt / 2),
+            _ => ((7 * smoothed + rtt) / 8, (3 * variation + smoothed.abs_diff(rtt)) / 4),
+        };
+        *self = Self { smoothed: smoothed as u16, variation: variation.max(1) as u16 };
     }
 
     /// How long a direct ping may take.
     pub(crate) fn timeout(self, config: &Config) -> Duration {
-        if self.variation_us == 0 {
+        if self.variation == 0 {
             return config.probe_timeout;
         }
-        let measured_us = u64::from(self.smoothed_us) + 4 * u64::from(self.variation_us);
-        Duration::from_micros(measured_us).clamp(config.probe_timeout_min, config.probe_timeout)
+        let measured = units(u32::from(self.smoothed) + 4 * u32::from(self.variation));
+        measured.clamp(config.probe_timeout_min, config.probe_timeout)
     }
 
     /// The smoothed round trip, once there is one.
     pub(crate) fn smoothed(self) -> Option<Duration> {
-        (self.variation_us > 0).then(|| Duration::from_micros(u64::from(self.smoothed_us)))
+        (self.variation > 0).then(|| units(u32::from(self.smoothed)))
     }
 }
+
+fn units(n: u32) -> Duration {
+    Duration::from_micros(u64::from(n) * UNIT_US as u64)
+}
+
+const UNIT_US: u128 = 64;
 
 #[cfg(test)]
 mod tests {

@@ -43,14 +43,16 @@ pub(crate) struct Table {
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) member: Member,
-    /// The incarnation of the metadata. Behind the member's where an accusation outran the
-    /// statement that it accuses.
-    content: u64,
-    /// When the state last changed.
-    pub(crate) changed: Instant,
+    /// By how much the incarnation of the metadata is behind the member's: an accusation can
+    /// outrun the statement that it accuses.
+    lag: u32,
+    /// When the state last changed, in seconds.
+    changed_s: u32,
     pub(crate) rtt: Rtt,
     /// Whether the death of a dead one is proved.
     is_proved: bool,
+    /// Whether it is in the order of probing.
+    is_listed: bool,
 }
 
 impl Table {
@@ -92,19 +94,26 @@ impl Table {
         (entry.member.id == *id).then_some(&mut entry.rtt)
     }
 
+    /// Notes whether a member is in the order of probing; returns whether that is news.
+    pub(crate) fn list(&mut self, position: Position, is_listed: bool) -> bool {
+        let Some(entry) = self.entries.get_mut(&position) else { return false };
+        std::mem::replace(&mut entry.is_listed, is_listed) != is_listed
+    }
+
     /// Forgets who has been gone since before `deadline`.
     pub(crate) fn forget(&mut self, deadline: Instant) {
         if self.n_live == self.entries.len() {
             return;
         }
-        self.entries.retain(|_, entry| entry.member.is_live() || entry.changed >= deadline);
+        let deadline_s = seconds(deadline);
+        self.entries.retain(|_, entry| entry.member.is_live() || entry.changed_s >= deadline_s);
         self.n_dead = self.members().filter(|member| member.state == State::Dead).count();
     }
 
     /// Declares a live member dead.
     pub(crate) fn bury(&mut self, now: Instant, name: &NodeName) -> Option<&Member> {
         let entry = self.get(name).filter(|entry| entry.member.is_live())?;
-        let (member, content) = (entry.member.clone(), entry.content);
+        let (member, content) = (entry.member.clone(), entry.content());
         self.put(now, Member { state: State::Dead, ..member }, content);
         self.get(name).map(|entry| &entry.member)
     }
@@ -180,16 +189,24 @@ impl Table {
         let position = Position::of(&member.id.name);
         self.n_live += usize::from(member.is_live());
         self.n_dead += usize::from(member.state == State::Dead);
-        let (changed, rtt, is_proved) = (now, Rtt::default(), false);
-        let mut entry = Entry { member, content, changed, rtt, is_proved };
+        let lag = member.incarnation.saturating_sub(content).min(u64::from(u32::MAX)) as u32;
+        let mut entry = Entry {
+            member,
+            lag,
+            changed_s: seconds(now),
+            rtt: Rtt::default(),
+            is_proved: false,
+            is_listed: false,
+        };
         if let Some(old) = self.entries.get(&position) {
             self.digest = self.digest.wrapping_sub(old.hash(position));
             self.n_live -= usize::from(old.member.is_live());
             self.n_dead -= usize::from(old.member.state == State::Dead);
+            entry.is_listed = old.is_listed;
             if old.member.id == entry.member.id {
                 entry.rtt = old.rtt;
                 if old.member.state == entry.member.state {
-                    entry.changed = old.changed;
+                    entry.changed_s = old.changed_s;
                 }
             }
         }
@@ -199,6 +216,15 @@ impl Table {
 }
 
 impl Entry {
+    /// The incarnation of the metadata.
+    fn content(&self) -> u64 {
+        self.member.incarnation - u64::from(self.lag)
+    }
+
+    pub(crate) const fn is_listed(&self) -> bool {
+        self.is_listed
+    }
+
     /// What it adds to the table's hash. Whether it is alive or suspect is not in it: that changes
     /// fast and spreads by itself.
     fn hash(&self, position: Position) -> u64 {
@@ -206,7 +232,7 @@ impl Entry {
             return 0;
         }
         let boot = self.member.id.boot;
-        let words = [position.0, boot.millis, boot.random, self.member.incarnation, self.content];
+        let words = [position.0, boot.millis, boot.random, self.member.incarnation, self.content()];
         let mut bytes = [0; 40];
         for (chunk, word) in bytes.chunks_exact_mut(8).zip(words) {
             chunk.copy_from_slice(&word.to_be_bytes());
@@ -219,13 +245,17 @@ impl Entry {
         let (id, address) = (record.id.clone(), record.address);
         let (incarnation, claim) = match (state, accuser) {
             (State::Suspect, Some(by)) => (*incarnation, Claim::Suspect { id, by: by.clone() }),
-            (State::Alive | State::Suspect, _) => (self.content, Claim::Alive(record.clone())),
+            (State::Alive | State::Suspect, _) => (self.content(), Claim::Alive(record.clone())),
             (State::Dead, _) if self.is_proved => (*incarnation, Claim::Refused { id, address }),
             (State::Dead, _) => (*incarnation, Claim::Dead { id, address }),
             (State::Left, _) => (*incarnation, Claim::Left { id, address }),
         };
         Update { incarnation, claim }
     }
+}
+
+fn seconds(at: Instant) -> u32 {
+    at.since_start().as_secs().min(u64::from(u32::MAX)) as u32
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ impl Protocol {
         self.next_gossip = now + interval;
         if !self.news.is_empty() {
             let fanout = self.config.gossip_fanout;
-            for member in self.order.sample(&mut self.rng, &self.table, fanout, None) {
+            for member in self.order.sample(&mut self.rng, &mut self.table, fanout, None) {
                 self.gossip_to(member, &[]);
             }
             self.has_told = true;
@@ -59,7 +59,7 @@ impl Protocol {
     /// News is not told for ever, and by chance somebody has missed some: compares with somebody
     /// as soon as all is told, and not only at the next probe.
     fn tell_digest(&mut self) {
-        let somebody = self.order.sample(&mut self.rng, &self.table, 1, None).pop();
+        let somebody = self.order.sample(&mut self.rng, &mut self.table, 1, None).pop();
         let entry = somebody.and_then(|position| self.table.at(position));
         if let Some(record) = entry.map(|entry| entry.member.record.clone()) {
             let told = Message::Told { digest: self.table.digest() };

@@ -33,7 +33,7 @@ impl Protocol {
         let own = self.own().clone();
         let incarnation = own.incarnation.saturating_add(1);
         self.table.set_own(now, Member { state: State::Left, incarnation, ..own });
-        let told = self.order.sample(&mut self.rng, &self.table, TOLD_MAX, None);
+        let told = self.order.sample(&mut self.rng, &mut self.table, TOLD_MAX, None);
         let told = told.into_iter().filter_map(|position| self.table.at(position));
         let waiting: BTreeMap<_, _> =
             told.map(|entry| (entry.member.id.clone(), entry.member.address)).collect();

@@ -81,7 +81,7 @@ impl Protocol {
             Some(probe) if Position::of(&probe.target.name) == member => return,
             Some(probe) => matches!(probe.stage, Stage::Answered),
         };
-        self.order.hasten(member);
+        self.order.hasten(&self.table, member);
         // Never two probes within a probe timeout, however many hints come.
         let last = self.probe_started.unwrap_or(Instant::START);
         let rested = last + self.config.probe_timeout_min;
@@ -122,7 +122,7 @@ impl Protocol {
     }
 
     fn begin_probe(&mut self, now: Instant) {
-        let Some(target) = self.order.next(&mut self.rng, &self.table) else { return };
+        let Some(target) = self.order.next(&mut self.rng, &mut self.table) else { return };
         let Some(entry) = self.table.at(target) else { return };
         let (record, rtt) = (entry.member.record.clone(), entry.rtt);
         let seq = self.next_seq();
@@ -174,7 +174,7 @@ impl Protocol {
     ) -> u32 {
         let (n, except) = (self.config.indirect_probes, Position::of(&target.id.name));
         // Who is suspect itself mostly cannot help, and its silence would be blamed on this node.
-        let mut helpers = self.order.sample(&mut self.rng, &self.table, 2 * n, Some(except));
+        let mut helpers = self.order.sample(&mut self.rng, &mut self.table, 2 * n, Some(except));
         let is_suspect = |at: &Position| self.suspicions.get(*at).is_some();
         helpers.sort_by_key(is_suspect);
         helpers.truncate(n);

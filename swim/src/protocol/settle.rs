@@ -169,7 +169,7 @@ impl Protocol {
         let position = Position::of(name);
         self.suspicions.end(position);
         self.news.retract(position);
-        self.order.insert(&mut self.rng, position);
+        self.order.insert(&mut self.rng, &mut self.table, position);
         self.event_of(name, Event::Joined);
     }
 

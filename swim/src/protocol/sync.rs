@@ -224,7 +224,7 @@ impl Protocol {
         }
         self.next_sync = now + self.config.sync_interval;
         self.table.forget(now - self.config.dead_memory);
-        let other = self.order.sample(&mut self.rng, &self.table, 1, None).pop();
+        let other = self.order.sample(&mut self.rng, &mut self.table, 1, None).pop();
         if let Some(entry) = other.and_then(|position| self.table.at(position)) {
             let sender = Sender { id: entry.member.id.clone(), from: entry.member.address };
             self.start_sync(now, &sender);

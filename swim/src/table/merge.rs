@@ -62,7 +62,7 @@ impl Table {
         if update.incarnation > held.member.incarnation.saturating_add(LEAP_MAX) {
             return Merge::Overflow;
         }
-        let (held, content) = (held.member.clone(), held.content);
+        let (held, content) = (held.member.clone(), held.content());
         match &update.claim {
             Claim::Alive(record) => self.merge_alive(now, update, record, &held, content),
             Claim::Suspect { .. } => self.merge_suspect(now, update, held, content),
@@ -76,7 +76,7 @@ impl Table {
     /// Makes room by forgetting whoever has been gone for longest. The live are never forgotten.
     fn forget_one(&mut self) -> bool {
         let gone = self.entries.iter().filter(|(_, entry)| !entry.member.is_live());
-        let oldest = gone.min_by_key(|(_, entry)| entry.changed).map(|(position, _)| *position);
+        let oldest = gone.min_by_key(|(_, entry)| entry.changed_s).map(|(position, _)| *position);
         let forgotten = oldest.and_then(|position| self.entries.remove(&position));
         let is_dead = |entry: &Entry| entry.member.state == State::Dead;
         self.n_dead -= usize::from(forgotten.as_ref().is_some_and(is_dead));

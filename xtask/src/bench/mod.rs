@@ -42,6 +42,9 @@ enum Area {
     /// A node of `swim` that is stopped from outside
     #[command(hide = true)]
     SwimNode(swim::NodeArgs),
+    /// What the members of `swim` cost
+    #[command(hide = true)]
+    SwimHeap,
     /// A process of the bench, driven over its standard input
     #[command(hide = true)]
     Node,
@@ -51,6 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     match &args.area {
         Area::Node => node::run(),
         Area::SwimCell(args) => swim::run_cell(args),
+        Area::SwimHeap => swim::run_heap(),
         Area::SwimNode(args) => swim::run_node(args),
         Area::Main(_) | Area::Swim(_) if cfg!(debug_assertions) => optimised(),
         Area::Swim(args) => swim::run(args),

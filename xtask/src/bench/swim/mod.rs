@@ -3,10 +3,12 @@
 
 mod bed;
 mod cell;
+mod heap;
 mod plan;
 mod traffic;
 
 pub(super) use cell::{Args as CellArgs, Frozen as NodeArgs, run_cell, run_node};
+pub(super) use heap::run as run_heap;
 
 use super::rows::Row;
 use crate::{Failure, output};
@@ -47,7 +49,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
     output::line(cell::Figures::HEAD)?;
     cells.iter().try_for_each(|(_, cell)| output::line(cell))?;
-    let rows: Vec<Row> = cells.iter().flat_map(|(plan, cell)| rows(plan, cell)).collect();
+    let mut rows: Vec<Row> = cells.iter().flat_map(|(plan, cell)| rows(plan, cell)).collect();
+    if args.only.is_none() {
+        rows.push(Row::at_most("memory per member, with its heap", heap::measure()?, "B", 250.0));
+    }
     output::line("")?;
     rows.iter().try_for_each(output::line)?;
     let missed: Vec<_> = rows.iter().filter(|row| !row.is_ok()).map(Row::name).collect();
