@@ -148,7 +148,7 @@ pub(crate) struct Rotation {
 }
 
 /// What is to be done for a rotation.
-pub(crate) enum Turn {
+pub(crate) enum Progress {
     Wait,
     /// Ask these.
     Ask(Step, Vec<NodeId>),
@@ -198,7 +198,7 @@ impl Rotation {
         now: Instant,
         others: impl Iterator<Item = &'a Member>,
         interval: Duration,
-    ) -> Turn {
+    ) -> Progress {
         let others: BTreeSet<NodeId> = others.map(|member| member.id.clone()).collect();
         self.refused.retain(|node, _| others.contains(node));
         let open = others
@@ -206,22 +206,22 @@ impl Rotation {
             .filter(|node| !self.confirmed.contains(*node) && !self.refused.contains_key(*node));
         let open: Vec<NodeId> = open.cloned().collect();
         if now >= self.deadline || (open.is_empty() && !self.refused.is_empty()) {
-            return Turn::Over(self.report(&others, open));
+            return Progress::Over(self.report(&others, open));
         }
         if open.is_empty() {
             let Some(then) = self.then.take() else {
-                return Turn::Over(self.report(&others, open));
+                return Progress::Over(self.report(&others, open));
             };
             self.step = then.clone();
             self.confirmed.clear();
             self.next = now;
-            return Turn::Begin(then);
+            return Progress::Begin(then);
         }
         if now < self.next {
-            return Turn::Wait;
+            return Progress::Wait;
         }
         self.next = now + interval;
-        Turn::Ask(self.step.clone(), open)
+        Progress::Ask(self.step.clone(), open)
     }
 
     fn report(&self, others: &BTreeSet<NodeId>, missing: Vec<NodeId>) -> KeyReport {

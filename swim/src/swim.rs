@@ -1,6 +1,6 @@
 //! The protocol behind sealing: what a node of a cluster is made of.
 
-use crate::keys::{self, Rotation, Step, Turn};
+use crate::keys::{self, Progress, Rotation, Step};
 use crate::seal::{Opened, Refusal, Seal};
 use crate::wire::Message;
 use crate::{
@@ -51,11 +51,6 @@ impl Swim {
             last_rotation: 0,
             outputs: VecDeque::new(),
         }
-    }
-
-    /// Changes the secrets. Packets that are on their way under a key that is gone are lost.
-    pub fn set_keyring(&mut self, keyring: Keyring) {
-        self.seal.set_keyring(keyring);
     }
 
     /// The secrets.
@@ -118,8 +113,8 @@ impl Swim {
             let (me, interval) = (self.protocol.me(), self.protocol.config().gossip_interval * 2);
             let others = self.protocol.members().filter(|m| m.is_live() && m.id != *me);
             match rotation.turn(now, others, interval) {
-                Turn::Wait => return,
-                Turn::Ask(step, missing) => {
+                Progress::Wait => return,
+                Progress::Ask(step, missing) => {
                     let seq = rotation.tag();
                     for node in missing {
                         self.send(&node, Message::KeyAsk { seq, step: step.clone() });
@@ -127,8 +122,8 @@ impl Swim {
                     return;
                 }
                 // Nothing was asked of this node that it has not confirmed before.
-                Turn::Begin(step) => drop(self.take_step(&step)),
-                Turn::Over(report) => {
+                Progress::Begin(step) => drop(self.take_step(&step)),
+                Progress::Over(report) => {
                     self.rotation = None;
                     self.outputs.push_back(Output::Event(Event::KeysConfirmed(report)));
                     return;

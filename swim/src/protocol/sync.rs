@@ -154,14 +154,11 @@ impl Protocol {
         for range in described {
             if ranges.is_empty() || self.table.range_digest(start, range.until) != range.digest {
                 let entries = self.table.range(start, range.until);
+                let entries = entries.take(ANSWER_ITEMS_MAX - updates.len());
                 updates.extend(entries.map(|(at, entry)| (at, entry.statement(None))));
             }
             start = range.until;
-            // No more than the packets of one answer can hold.
-            if updates.len() > PAGE_ITEMS_MAX * PAGES_PER_PULL as usize {
-                break;
-            }
-            if range.until == 0 {
+            if range.until == 0 || updates.len() == ANSWER_ITEMS_MAX {
                 break;
             }
         }
@@ -235,8 +232,8 @@ impl Protocol {
 /// The most packets that answer one request: bounds what a request can cause.
 const PAGES_PER_PULL: u32 = 4;
 
-/// More records than the shortest of them fill a packet.
-const PAGE_ITEMS_MAX: usize = 64;
+/// More records than the packets of one answer can hold, so that it is cut by those and not here.
+const ANSWER_ITEMS_MAX: usize = 64 * PAGES_PER_PULL as usize;
 
 /// How many records a range has that is described by one hash: about what one packet holds.
 const RANGE_ITEMS: usize = 8;

@@ -1,9 +1,9 @@
 //! Coming and going.
 
-use crate::group::{agree, events, group, id, run, secret, settled, start, state, until};
+use crate::group::{agree, events, group, id, run, settled, start, state, until};
 use std::time::Duration;
 use swarm_sim::{Faults, World, addr};
-use swarm_swim::{Event, Keyring, Metadata, State};
+use swarm_swim::{Event, Metadata, State};
 
 #[test]
 fn twenty_four_nodes_start_at_once_through_one_seed() {
@@ -66,27 +66,6 @@ fn twenty_four_nodes_find_together_while_one_packet_in_five_is_lost() {
         };
         until(&mut world, 10, all_there);
     }
-}
-
-#[test]
-fn the_secret_changes_under_a_running_group() {
-    let mut world = settled(4, 2);
-    let ring = |first, others: &[u8]| {
-        let ring = Keyring::new("cluster", secret(first));
-        others.iter().fold(ring, |ring, byte| ring.with(secret(*byte)).expect("few"))
-    };
-    for step in [ring(1, &[2]), ring(2, &[1]), ring(2, &[])] {
-        for idx in 1..=4 {
-            let step = step.clone();
-            world.with(addr(idx), |host, _| host.machine.set_keyring(step));
-            run(&mut world, 2_000);
-            assert!(agree(&world, 1..=4));
-        }
-    }
-    assert_eq!(crate::group::deaths(&world), 0);
-    start(&mut world, 5, &[1]);
-    run(&mut world, 5_000);
-    assert!(events(&world, 5).is_empty(), "it has only the old secret");
 }
 
 #[test]
