@@ -50,7 +50,12 @@ struct Blocked<M: Machine> {
 /// What a crowd shows to who looks on.
 pub enum Seen<'a, M: Machine> {
     /// A node sends, whether it arrives or not.
-    Sent(&'a M::Message),
+    Sent {
+        /// The receiver.
+        to: SocketAddr,
+        /// What it sends.
+        message: &'a M::Message,
+    },
     /// A node tells the layer above.
     Event(&'a M::Event),
 }
@@ -237,7 +242,7 @@ impl<M: Machine<Peer = SocketAddr>> Crowd<M> {
         message: M::Message,
         see: &mut impl FnMut(Instant, u16, Seen<'_, M>),
     ) {
-        see(self.now, from, Seen::Sent(&message));
+        see(self.now, from, Seen::Sent { to, message: &message });
         let is_lost = self.rng.chance(self.loss_permille);
         let delay = self.rng.duration(self.delay.clone());
         let Some(to) = number(to).filter(|_| !is_lost) else { return };

@@ -24,6 +24,7 @@ fn steps() -> Vec<Step> {
     let cluster = "cluster --only join leave kill freeze-short cut-pair";
     steps.push(Step::xtask("cluster", cluster).skipped_at(cluster::MISSING));
     steps.push(Step::xtask("lifeguard", "sim lifeguard --small"));
+    steps.push(Step::xtask("large groups", "sim large --small"));
     steps.push(Step::xtask("demo", "demo --workers 1000"));
     steps
 }

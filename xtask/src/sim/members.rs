@@ -15,10 +15,12 @@ pub(super) fn empty(seed: u64, loss_permille: u32) -> Members {
     Crowd::new(seed, Duration::from_micros(200)..=Duration::from_millis(1), loss_permille)
 }
 
-/// Starts the node `n`, which looks for `seeds`.
-pub(super) fn start(members: &mut Members, n: u16, config: Checked, seeds: &[u16]) {
+/// Starts a life of the node `n`, which looks for `seeds`.
+pub(super) fn start(members: &mut Members, n: u16, life: u64, config: Checked, seeds: &[u16]) {
     let (now, rng) = (members.now(), members.fork_rng());
-    let mut machine = Protocol::new(now, id(n), addr(n), Metadata::default(), config, rng);
+    let name = NodeName::new(format!("m{n}")).expect("a name");
+    let id = NodeId::new(name, Boot { millis: life, random: 0 });
+    let mut machine = Protocol::new(now, id, addr(n), Metadata::default(), config, rng);
     machine.join(now, seeds.iter().map(|seed| addr(*seed)));
     members.insert(n, machine);
 }
@@ -27,16 +29,26 @@ pub(super) fn start(members: &mut Members, n: u16, config: Checked, seeds: &[u16
 pub(super) fn settled(n: u16, config: Checked, seed: u64) -> Members {
     let mut members = empty(seed, 0);
     for member in 1..=n {
-        start(&mut members, member, config, &[1]);
+        start(&mut members, member, 1, config, &[1]);
     }
-    while !agree(&members) {
-        let end = members.now() + Duration::from_millis(500);
-        members.run_until(end, &mut unseen);
-        assert!(end.since_start() < Duration::from_secs(600), "{n} nodes do not find each other");
-    }
+    let took = until_all_agree(&mut members, Duration::from_secs(600));
+    assert!(took.is_some(), "{n} nodes do not find each other");
     let end = members.now() + Duration::from_secs(5);
     members.run_until(end, &mut unseen);
     members
+}
+
+/// Runs until all agree, and tells how long that took; `None` where it takes longer than `limit`.
+pub(super) fn until_all_agree(members: &mut Members, limit: Duration) -> Option<Duration> {
+    let start = members.now();
+    while !agree(members) {
+        let end = members.now() + Duration::from_millis(100);
+        members.run_until(end, &mut unseen);
+        if end.since(start) > limit {
+            return None;
+        }
+    }
+    Some(members.now().since(start))
 }
 
 /// Whether all who run hold exactly each other to be live.
@@ -48,12 +60,7 @@ pub(super) fn agree(members: &Members) -> bool {
         && members.nodes().all(|(_, machine)| machine.n_live() == n_running)
 }
 
-pub(super) fn id(n: u16) -> NodeId {
-    let name = NodeName::new(format!("m{n}")).expect("a name");
-    NodeId::new(name, Boot { millis: 1, random: 0 })
-}
-
-/// The number of a node that [`id`] named.
+/// The number of a node that [`start`] named.
 pub(super) fn number(id: &NodeId) -> u16 {
     id.name.as_str()[1..].parse().expect("a number")
 }

@@ -1,6 +1,8 @@
 //! `cargo xtask sim`: clusters of real nodes in simulated worlds, one for each seed.
 
 mod chart;
+mod curves;
+mod large;
 mod lifeguard;
 mod members;
 mod optimised;
@@ -31,6 +33,10 @@ pub(crate) struct Args {
 enum Experiment {
     /// Lifeguard's experiments: false deaths while some members are blocked now and then
     Lifeguard(lifeguard::Args),
+    /// What the SWIM paper claims: load, detection and dissemination by the size of the group
+    Swim(curves::Args),
+    /// A thousand members that come and go, and ten thousand that lose a hundred
+    Large(large::Args),
 }
 
 #[derive(clap::Args, Debug, Clone)]
@@ -65,6 +71,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
     match &args.experiment {
         Some(Experiment::Lifeguard(args)) => lifeguard::run(args),
+        Some(Experiment::Swim(args)) => curves::run(args),
+        Some(Experiment::Large(args)) => large::run(args),
         None => run_seeds(&args.seeds),
     }
 }

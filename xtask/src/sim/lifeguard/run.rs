@@ -50,7 +50,7 @@ pub(super) fn interval(setting: &Setting, free_for: Duration) -> Counts {
     let start = group.now();
     let mut counts = Counts::default();
     let mut see = |_: Instant, n: u16, seen: Seen<'_, Protocol>| match seen {
-        Seen::Sent(packet) => {
+        Seen::Sent { message: packet, .. } => {
             counts.packets += 1;
             counts.bytes += packet.body_len() as u64;
         }
