@@ -24,10 +24,14 @@ impl Packet {
 
     /// The packet that a sealed datagram's body stands for, by whom the datagram proved to come
     /// from. `None` for bytes that no node of this version writes, but for statements of kinds
-    /// that only newer ones know, which are skipped.
+    /// that only newer ones know, which are skipped. Who asks to be let in says who that is.
     #[must_use]
     pub fn decode(sender: NodeId, receiver: Boot, body: &[u8]) -> Option<Self> {
         let (message, updates) = wire::decode(body)?;
+        let names_itself = || updates.first().is_some_and(|first| first.is_alive(&sender));
+        if message == Message::Join && !names_itself() {
+            return None;
+        }
         Some(Self { sender, receiver, message, updates })
     }
 
@@ -106,4 +110,36 @@ impl Draft {
 pub(crate) struct Sender {
     pub(crate) id: NodeId,
     pub(crate) from: SocketAddr,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Claim;
+    use crate::{Metadata, Record};
+    use std::sync::Arc;
+    use swarm_base::NodeName;
+
+    fn node(name: &str) -> NodeId {
+        NodeId::new(NodeName::new(name).expect("a name"), Boot { millis: 1, random: 0 })
+    }
+
+    #[test]
+    fn who_joins_says_who_that_is() {
+        let address = "127.0.0.1:7".parse().expect("an address");
+        let alive =
+            |id| Claim::Alive(Arc::new(Record { id, address, metadata: Metadata::default() }));
+        let check = |claim: Option<Claim>, expected: bool| {
+            let updates: Vec<_> =
+                claim.into_iter().map(|claim| Update { incarnation: 0, claim }).collect();
+            let (sender, message) = (node("a"), Message::Join);
+            let packet = Packet { sender, receiver: Boot::default(), message, updates };
+            let decoded = Packet::decode(node("a"), Boot::default(), &packet.encode());
+            assert_eq!(decoded, expected.then_some(packet));
+        };
+        check(Some(alive(node("a"))), true);
+        check(Some(alive(node("b"))), false);
+        check(Some(Claim::Left { id: node("a"), address }), false);
+        check(None, false);
+    }
 }

@@ -41,6 +41,11 @@ impl Update {
         }
     }
 
+    /// Whether it is that `id` lives.
+    pub(crate) fn is_alive(&self, id: &NodeId) -> bool {
+        matches!(&self.claim, Claim::Alive(record) if record.id == *id)
+    }
+
     pub(crate) const fn state(&self) -> State {
         match self.claim {
             Claim::Alive(_) => State::Alive,
