@@ -234,6 +234,11 @@ impl Protocol {
         &mut self.counters
     }
 
+    /// Whether it has left, or its name is another's: it says and hears nothing any more.
+    pub(crate) const fn is_silent(&self) -> bool {
+        matches!(self.phase, Phase::Silent)
+    }
+
     fn own(&self) -> &Member {
         &self.table.get(&self.me.name).expect("this node is in its table").member
     }
@@ -303,7 +308,7 @@ impl Protocol {
     }
 
     fn dispatch(&mut self, now: Instant, sender: &Sender, message: Message) {
-        if matches!(self.phase, Phase::Silent) {
+        if self.is_silent() {
             return;
         }
         match message {
@@ -341,7 +346,7 @@ impl Machine for Protocol {
     type Event = Event;
 
     fn handle_message(&mut self, now: Instant, from: SocketAddr, packet: Packet) {
-        if matches!(self.phase, Phase::Silent) {
+        if self.is_silent() {
             return;
         }
         self.notice_pause(now);

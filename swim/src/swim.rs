@@ -108,6 +108,9 @@ impl Swim {
     }
 
     fn rotation_tick(&mut self, now: Instant) {
+        if self.protocol.is_silent() {
+            return;
+        }
         loop {
             let Some(rotation) = &mut self.rotation else { return };
             let (me, interval) = (self.protocol.me(), self.protocol.config().gossip_interval * 2);
@@ -134,7 +137,8 @@ impl Swim {
 
     /// A member asks for a step, or answers.
     fn handle_keys(&mut self, now: Instant, packet: &Packet) {
-        if !self.protocol.member(&packet.sender).is_some_and(Member::is_live) {
+        let is_known = self.protocol.member(&packet.sender).is_some_and(Member::is_live);
+        if self.protocol.is_silent() || !is_known {
             return;
         }
         match &packet.message {

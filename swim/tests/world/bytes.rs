@@ -1,12 +1,12 @@
 //! Bytes: what goes out, and what comes in from strangers.
 
-use crate::group::swim;
+use crate::group::{secret, swim};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 use swarm_base::{Boot, Instant, Machine, NodeId, NodeName, Output, Rng};
 use swarm_sim::addr;
-use swarm_swim::{Event, Metadata, PACKET_LEN_MAX, Swim};
+use swarm_swim::{Event, KeyChange, Metadata, PACKET_LEN_MAX, Swim};
 
 fn node(idx: u16, name: &str, cluster: &str) -> Swim {
     let id = NodeId::new(NodeName::new(name).expect("a name"), Boot { millis: 1, random: 0 });
@@ -121,4 +121,25 @@ fn recorded_traffic_does_not_bring_the_dead_to_a_restarted_node() {
     }
     assert_eq!(restarted.members().count(), 1, "only itself");
     assert!(sent(&mut restarted).len() <= n_hellos, "a greeting may be answered, once");
+}
+
+#[test]
+fn who_has_left_takes_no_steps_and_confirms_none() {
+    let mut nodes = [node(1, "a", "c"), node(2, "b", "c")];
+    nodes.iter_mut().for_each(|node| node.join(at(0), [addr(1)]));
+    let _ = play(&mut nodes, 0, 2_000);
+    let [a, b] = &mut nodes;
+    let begun = b.change_keys(at(2_000), KeyChange::Install(secret(9)));
+    assert_eq!(begun, Ok(()));
+    let asked = sent(b);
+    assert!(!asked.is_empty());
+    a.leave(at(2_000));
+    let _ = play(std::slice::from_mut(a), 2_000, 3_000);
+    assert_eq!(a.poll_timeout(), None, "it has departed");
+    let keys = a.keys();
+    for (_, packet) in asked {
+        a.handle_message(at(5_000), addr(2), packet);
+    }
+    assert_eq!(a.poll_output(), None);
+    assert_eq!(a.keys(), keys);
 }
