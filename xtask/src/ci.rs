@@ -17,6 +17,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 pub(crate) fn steps() -> Vec<Step> {
     let mut steps = vec![
         Step::cargo("fmt", "fmt --all --check"),
+        Step::cargo("fmt fuzz", "fmt --manifest-path fuzz/Cargo.toml --check"),
         Step::xtask("tidy", "tidy"),
         Step::cargo("clippy", "clippy --workspace --all-targets -- -D warnings"),
         // With the whole workspace their shells are always on; alone they must do without.

@@ -9,6 +9,7 @@ mod ci;
 mod cluster;
 mod demo;
 mod failure;
+mod fuzz;
 mod interrupt;
 mod output;
 mod runner;
@@ -43,6 +44,8 @@ enum Command {
     Relay(cluster::relay::Args),
     /// Clusters of real nodes in simulated worlds, with faults and checkers; one for each seed
     Sim(sim::Args),
+    /// Feeds the fuzz targets of swim, all at once
+    Fuzz(fuzz::Args),
     /// Everything that has to pass before a change lands: `ci`, then what takes longer
     Test(test::Args),
     /// Format, lints, docs, tidy and unit tests
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Command::Cluster(args) => cluster::run(&args),
         Command::Relay(args) => cluster::relay::run(&args),
         Command::Sim(args) => sim::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Ci(args) => ci::run(&args),
         Command::Bench(args) => bench::run(&args),

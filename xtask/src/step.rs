@@ -28,6 +28,9 @@ enum Output {
     TestRunner,
 }
 
+/// The exit status of commands of this program that say so.
+pub(crate) const MISSING: i32 = 77;
+
 /// How the report at the end is written.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct Report {

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that has to pass before a change lands.
 
 use crate::step::{self, Report, Step};
-use crate::{Failure, ci, cluster, runner};
+use crate::{Failure, ci, runner};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -22,9 +22,10 @@ fn steps() -> Vec<Step> {
     steps.push(swim_seeds());
     // Those scenarios that take a few seconds each.
     let cluster = "cluster --only join leave kill freeze-short cut-pair";
-    steps.push(Step::xtask("cluster", cluster).skipped_at(cluster::MISSING));
+    steps.push(Step::xtask("cluster", cluster).skipped_at(step::MISSING));
     steps.push(Step::xtask("lifeguard", "sim lifeguard --small"));
     steps.push(Step::xtask("large groups", "sim large --small"));
+    steps.push(Step::xtask("fuzz", "fuzz --seconds 60").skipped_at(step::MISSING));
     steps.push(Step::xtask("demo", "demo --workers 1000"));
     steps
 }

@@ -19,7 +19,7 @@ mod setting;
 mod stage;
 
 use crate::interrupt::interrupted;
-use crate::{Failure, output};
+use crate::{Failure, output, step};
 use report::{Broken, Figures, Outcome, Style};
 use scenarios::Scenario;
 use setting::{Profile, Setting};
@@ -48,9 +48,6 @@ pub(crate) struct Args {
     list: bool,
 }
 
-/// The exit status where this system cannot give a network of its own: no scenario ran.
-pub(crate) const MISSING: i32 = 77;
-
 /// Runs the scenarios, one after the other, also after one has failed.
 ///
 /// # Errors
@@ -62,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
     if let Some(sentence) = net::missing() {
         eprintln!("error: {sentence}");
-        std::process::exit(MISSING);
+        std::process::exit(step::MISSING);
     }
     let n_left = net::remove_leftovers();
     if n_left > 0 {
