@@ -8,12 +8,12 @@ use swarm_base::{Boot, Instant, Machine, NodeId, NodeName, Output, Rng};
 use swarm_sim::addr;
 use swarm_swim::{Event, KeyChange, Metadata, PACKET_LEN_MAX, Swim};
 
-fn node(idx: u16, name: &str, cluster: &str) -> Swim {
+pub(crate) fn node(idx: u16, name: &str, cluster: &str) -> Swim {
     let id = NodeId::new(NodeName::new(name).expect("a name"), Boot { millis: 1, random: 0 });
     swim(Instant::START, id, addr(idx), cluster, Rng::new(u64::from(idx)))
 }
 
-fn sent(machine: &mut Swim) -> Vec<(SocketAddr, Vec<u8>)> {
+pub(crate) fn sent(machine: &mut Swim) -> Vec<(SocketAddr, Vec<u8>)> {
     let mut packets = Vec::new();
     while let Some(output) = machine.poll_output() {
         if let Output::Send { to, message } = output {
@@ -23,12 +23,12 @@ fn sent(machine: &mut Swim) -> Vec<(SocketAddr, Vec<u8>)> {
     packets
 }
 
-fn at(ms: u64) -> Instant {
+pub(crate) fn at(ms: u64) -> Instant {
     Instant::after_start(Duration::from_millis(ms))
 }
 
 /// Runs `nodes`, at the addresses 1 and up, for `ms` without faults, and returns every packet.
-fn play(nodes: &mut [Swim], from_ms: u64, ms: u64) -> Vec<(usize, Vec<u8>)> {
+pub(crate) fn play(nodes: &mut [Swim], from_ms: u64, ms: u64) -> Vec<(usize, Vec<u8>)> {
     let mut all = Vec::new();
     for now in from_ms..from_ms + ms {
         nodes.iter_mut().for_each(|node| node.handle_timeout(at(now)));

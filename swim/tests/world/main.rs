@@ -2,6 +2,7 @@
 
 mod bytes;
 mod failure;
+mod flood;
 mod group;
 mod joining;
 mod keys;
