@@ -42,6 +42,9 @@ enum Command {
     /// A relay of such a network, which delays, reorders and doubles packets
     #[command(hide = true)]
     Relay(cluster::relay::Args),
+    /// A flood of bad packets in such a network
+    #[command(hide = true)]
+    Flood(cluster::flood::Args),
     /// Clusters of real nodes in simulated worlds, with faults and checkers; one for each seed
     Sim(sim::Args),
     /// Feeds the fuzz targets of swim, all at once
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Node(args) => demo::node::run(&args),
         Command::Cluster(args) => cluster::run(&args),
+        Command::Flood(args) => cluster::flood::run(&args),
         Command::Relay(args) => cluster::relay::run(&args),
         Command::Sim(args) => sim::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),

@@ -10,6 +10,7 @@
 #![expect(clippy::disallowed_methods, reason = "real processes in real time")]
 
 mod agent;
+pub(crate) mod flood;
 mod net;
 mod process;
 pub(crate) mod relay;

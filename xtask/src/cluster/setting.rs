@@ -64,6 +64,11 @@ impl Setting {
         self.profile
     }
 
+    /// The cluster's name and its secret as digits.
+    pub(super) fn cluster(&self) -> (&str, &str) {
+        (CLUSTER, &self.secret)
+    }
+
     /// The program of an agent and its arguments.
     pub(super) fn agent_command(&self, name: &str, bind: SocketAddr, start: &Start) -> Vec<String> {
         let agent = self.agent.to_string_lossy().into_owned();
@@ -72,7 +77,7 @@ impl Setting {
         let mut pair = |option: &str, value: &str| command.extend([option.into(), value.into()]);
         pair("--name", name);
         pair("--bind", &bind);
-        pair("--cluster", "harness");
+        pair("--cluster", CLUSTER);
         pair("--secret", start.secret.as_ref().unwrap_or(&self.secret));
         pair("--profile", self.profile.name());
         if let Some(address) = start.advertise {
@@ -84,6 +89,8 @@ impl Setting {
         command
     }
 }
+
+const CLUSTER: &str = "harness";
 
 /// A secret that nobody has, as digits.
 pub(super) fn new_secret() -> String {

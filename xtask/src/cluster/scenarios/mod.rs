@@ -4,6 +4,7 @@ mod addresses;
 mod cuts;
 mod deaths;
 mod delay;
+mod flood;
 mod freezes;
 mod keys;
 mod loss;
@@ -44,6 +45,7 @@ pub(super) enum Scenario {
     CutFlapping,
     DelayReorder,
     Keys,
+    Flood,
 }
 
 impl Scenario {
@@ -88,6 +90,7 @@ impl Scenario {
                 "packets are late, twice and out of order: nobody dies but who is killed"
             }
             Self::Keys => "the secret changes while all run: who has the old one stays outside",
+            Self::Flood => "a node is flooded with bad packets: nobody is suspected",
         }
     }
 
@@ -96,6 +99,7 @@ impl Scenario {
         match self {
             Self::Join | Self::Steady | Self::Loss10 | Self::Loss20 | Self::Loss30 => 10,
             Self::CutHalves | Self::CutPairs => 6,
+            Self::Flood => 3,
             _ => 5,
         }
     }
@@ -132,6 +136,7 @@ impl Scenario {
             Self::CutFlapping => cuts::flapping(stage).await,
             Self::DelayReorder => delay::delay_reorder(stage).await,
             Self::Keys => keys::rotation(stage).await,
+            Self::Flood => flood::flood(stage).await,
         }
     }
 }
@@ -150,7 +155,7 @@ mod tests {
     fn every_scenario_is_listed_once_and_has_nodes() {
         let names: BTreeSet<_> = Scenario::all().iter().map(|scenario| scenario.name()).collect();
         assert_eq!(names.len(), Scenario::all().len());
-        assert!(Scenario::all().iter().all(|scenario| scenario.n_nodes() >= 4));
+        assert!(Scenario::all().iter().all(|scenario| scenario.n_nodes() >= 3));
         assert_eq!(Scenario::Loss10.name(), "loss-10");
         assert_eq!(Scenario::RestartSameAddress.name(), "restart-same-address");
     }

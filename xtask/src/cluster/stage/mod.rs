@@ -3,6 +3,7 @@
 mod wait;
 
 use super::agent::{Agent, Life, Order};
+use super::flood::Flood;
 use super::net::{Host, Net, SWITCH_ADDRESS};
 use super::relay::{Disorder, Relay, Route};
 use super::{now, setting::Setting};
@@ -134,6 +135,17 @@ impl Stage {
         });
         let routes: Vec<_> = routes.collect();
         Relay::start(&self.net.switch(), &routes, disorder).await
+    }
+
+    /// Starts a flood from a host without a node.
+    pub(super) async fn start_flood(
+        &self,
+        target: Node,
+        rate: u64,
+        length: Duration,
+    ) -> Result<Flood, Failure> {
+        let namespace = self.net.namespace(self.spare_host(0));
+        Flood::start(&namespace, self.address(target), self.setting.cluster(), rate, length).await
     }
 
     /// As [`start_all`](Self::start_all), and others reach each node through the relay alone.
