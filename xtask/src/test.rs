@@ -20,8 +20,8 @@ fn steps() -> Vec<Step> {
     // Beyond those of `ci`.
     steps.push(Step::xtask("sim", "sim --from 200 --seeds 1000"));
     steps.push(swim_seeds());
-    // Those scenarios that take a few seconds each.
-    let cluster = "cluster --only join leave kill freeze-short cut-pair";
+    // Those scenarios that take less than half a minute each.
+    let cluster = "cluster --only join leave kill freeze-short cut-pair flood";
     steps.push(Step::xtask("cluster", cluster).skipped_at(step::MISSING));
     steps.push(Step::xtask("lifeguard", "sim lifeguard --small"));
     steps.push(Step::xtask("large groups", "sim large --small"));
