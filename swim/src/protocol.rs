@@ -75,6 +75,8 @@ pub struct Protocol {
     reported_boot: Option<Boot>,
     last_seq: u64,
     last_now: Instant,
+    /// How many packets were sent since the last one arrived.
+    n_caused: u32,
     counters: Counters,
     outputs: VecDeque<Output<SocketAddr, Packet, Event>>,
 }
@@ -146,6 +148,7 @@ impl Protocol {
             reported_boot: None,
             last_seq: 0,
             last_now: now,
+            n_caused: 0,
             counters: Counters::default(),
             outputs: VecDeque::new(),
         }
@@ -350,10 +353,12 @@ impl Machine for Protocol {
             return;
         }
         self.notice_pause(now);
+        self.n_caused = 0;
         self.handle_packet(now, from, packet);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
+        self.n_caused = 0;
         self.notice_pause(now);
         match self.phase {
             Phase::Silent => {}

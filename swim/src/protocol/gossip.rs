@@ -116,8 +116,16 @@ impl Protocol {
             return;
         }
         self.counters.packets_out += 1;
+        self.n_caused += 1;
         let message = draft.addressed(self.me.clone(), receiver);
         self.outputs.push_back(Output::Send { to, message });
+    }
+
+    /// Whether one more packet may be sent for the one that arrived, besides `n` that have to be:
+    /// none causes more than four, so that no number of nodes can be made to talk without end.
+    /// What is left out here is found by the next comparison of tables.
+    pub(super) const fn may_cause(&self, n: u32) -> bool {
+        self.n_caused + n < CAUSED_MAX
     }
 
     /// What is held against `receiver`, for it to refute (Lifeguard, Buddy System).
@@ -134,6 +142,9 @@ impl Protocol {
         Some(entry.statement(suspicion.map(|suspicion| suspicion.accuser())))
     }
 }
+
+/// How many packets one packet causes at most.
+const CAUSED_MAX: u32 = 4;
 
 /// How many suspects are told at each tick.
 const ACCUSED_PER_TICK: usize = 3;

@@ -241,6 +241,8 @@ impl Protocol {
         let Some(member) = self.table.member(update.id()).cloned() else { return };
         if member.state == State::Dead
             && update.state() == State::Alive
+            // A correction and an ack are still to come.
+            && self.may_cause(2)
             && self.may_correct(now, &member.id.name)
         {
             self.counters.corrections += 1;

@@ -51,7 +51,7 @@ impl Protocol {
         let is_rested = self.last_sync.is_none_or(|last| last + rest <= now);
         // A newcomer is about to get a whole table.
         let is_joining = self.pulls.values().any(|pull| pull.purpose != Purpose::Sync);
-        if is_rested && !is_joining {
+        if is_rested && !is_joining && self.may_cause(0) {
             self.last_sync = Some(now);
             self.start_pull(now, sender, Purpose::Sync);
         }
@@ -76,7 +76,7 @@ impl Protocol {
             next: now,
         };
         self.pulls.insert(sender.id.clone(), pull);
-        self.pull_tick(now);
+        self.ask(now, &sender.id);
     }
 
     /// Asks (again) where an answer is missing.
@@ -88,24 +88,29 @@ impl Protocol {
             .map(|(id, _)| id.clone())
             .collect();
         for id in due {
-            let timeout = self.config.probe_timeout;
-            let Some(pull) = self.pulls.get_mut(&id) else { continue };
-            if pull.n_tries >= TRIES {
-                // A seed is tried again from the start, and tables are compared again.
-                self.pulls.remove(&id);
-                continue;
-            }
-            pull.n_tries += 1;
-            pull.next = now + timeout;
-            let (from, cursor, asks_in) =
-                (pull.from, pull.cursor, pull.cursor == 0 && pull.purpose != Purpose::Sync);
-            if asks_in {
-                let own = self.own_statement();
-                self.send(from, &id, Message::Join, &[own]);
-            } else {
-                let ranges = self.table.ranges(cursor, RANGE_ITEMS, RANGES_MAX);
-                self.send(from, &id, Message::Pull { from: cursor, ranges }, &[]);
-            }
+            self.ask(now, &id);
+        }
+    }
+
+    /// Asks one member (again) for what is missing.
+    fn ask(&mut self, now: Instant, id: &NodeId) {
+        let timeout = self.config.probe_timeout;
+        let Some(pull) = self.pulls.get_mut(id) else { return };
+        if pull.n_tries >= TRIES {
+            // A seed is tried again from the start, and tables are compared again.
+            self.pulls.remove(id);
+            return;
+        }
+        pull.n_tries += 1;
+        pull.next = now + timeout;
+        let (from, cursor, asks_in) =
+            (pull.from, pull.cursor, pull.cursor == 0 && pull.purpose != Purpose::Sync);
+        if asks_in {
+            let own = self.own_statement();
+            self.send(from, id, Message::Join, &[own]);
+        } else {
+            let ranges = self.table.ranges(cursor, RANGE_ITEMS, RANGES_MAX);
+            self.send(from, id, Message::Pull { from: cursor, ranges }, &[]);
         }
     }
 
@@ -116,8 +121,10 @@ impl Protocol {
         from: u64,
         ranges: &[Range],
     ) {
-        let differ = self.send_pages(sender, from, ranges);
-        // Who lacks something mostly has something that is lacking here.
+        let n_pages = self.send_pages(sender, from, ranges);
+        // Who lacks something mostly has something that is lacking here. Not on top of a whole
+        // burst: no packet causes more than four.
+        let differ = (1..PAGES_PER_PULL).contains(&n_pages);
         if from == 0 && differ && self.table.member(&sender.id).is_some_and(crate::Member::is_live)
         {
             self.start_sync(now, sender);
@@ -125,12 +132,16 @@ impl Protocol {
     }
 
     /// Sends the table from `from` on, but for the `ranges` that are alike, up to a bounded
-    /// number of packets. Returns whether there was anything.
-    pub(super) fn send_pages(&mut self, to: &Sender, mut from: u64, ranges: &[Range]) -> bool {
+    /// number of packets. Returns how many had anything in them.
+    pub(super) fn send_pages(&mut self, to: &Sender, mut from: u64, ranges: &[Range]) -> u32 {
         let Differing { updates, until: end } = self.differing(from, ranges);
         let is_anything = !updates.is_empty();
+        let mut n_pages = 0;
         let mut rest = updates.into_iter().peekable();
         for _ in 0..PAGES_PER_PULL {
+            if !self.may_cause(0) {
+                break;
+            }
             // `until` has the same length whatever it is, so the page can be filled before.
             let mut draft = Draft::new(Message::Page { from, until: 0 }, self.body_len_max);
             while let Some((_, update)) = rest.next_if(|(_, update)| update.len() <= draft.room()) {
@@ -139,10 +150,11 @@ impl Protocol {
             let next = rest.peek().map(|(position, _)| *position);
             let page = Message::Page { from, until: next.unwrap_or(end) };
             self.post(to.from, to.id.boot, draft.with_message(page));
+            n_pages += u32::from(is_anything);
             let Some(next) = next else { break };
             from = next;
         }
-        is_anything
+        n_pages
     }
 
     /// What this table has from `from` on, but for the `ranges` that are alike.
@@ -191,8 +203,7 @@ impl Protocol {
             // The last of a burst: the sender waits to be asked for more.
             pull.n_pages += 1;
             if pull.n_pages.is_multiple_of(PAGES_PER_PULL) {
-                pull.next = now;
-                self.pull_tick(now);
+                self.ask(now, &sender.id);
             }
         }
     }
@@ -230,7 +241,7 @@ impl Protocol {
 }
 
 /// The most packets that answer one request: bounds what a request can cause.
-const PAGES_PER_PULL: u32 = 4;
+const PAGES_PER_PULL: u32 = 3;
 
 /// More records than the packets of one answer can hold, so that it is cut by those and not here.
 const ANSWER_ITEMS_MAX: usize = 64 * PAGES_PER_PULL as usize;
