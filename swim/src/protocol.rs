@@ -75,8 +75,8 @@ pub struct Protocol {
     reported_boot: Option<Boot>,
     last_seq: u64,
     last_now: Instant,
-    /// How many packets were sent since the last one arrived.
-    n_caused: u32,
+    /// How many packets the one that is being handled has caused.
+    n_caused: Option<u32>,
     counters: Counters,
     outputs: VecDeque<Output<SocketAddr, Packet, Event>>,
 }
@@ -148,7 +148,7 @@ impl Protocol {
             reported_boot: None,
             last_seq: 0,
             last_now: now,
-            n_caused: 0,
+            n_caused: None,
             counters: Counters::default(),
             outputs: VecDeque::new(),
         }
@@ -353,12 +353,12 @@ impl Machine for Protocol {
             return;
         }
         self.notice_pause(now);
-        self.n_caused = 0;
+        self.n_caused = Some(0);
         self.handle_packet(now, from, packet);
+        self.n_caused = None;
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        self.n_caused = 0;
         self.notice_pause(now);
         match self.phase {
             Phase::Silent => {}

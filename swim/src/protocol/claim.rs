@@ -9,7 +9,7 @@ use crate::{Event, Record, State};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use swarm_base::{Boot, Instant, NodeId};
+use swarm_base::{Boot, Instant, NodeId, NodeName};
 
 /// A newcomer that waits for whether the holder of its name answers.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ impl Protocol {
             next: now,
         };
         self.contests.insert(name.clone(), contest);
-        self.contest_tick(now);
+        self.ask_holder(now, name);
     }
 
     /// Asks holders again, and lets in those whose holder did not answer.
@@ -109,16 +109,21 @@ impl Protocol {
             .map(|(name, _)| name.clone())
             .collect();
         for name in due {
-            let Some(contest) = self.contests.get_mut(&name) else { continue };
-            if contest.n_tries < TRIES {
-                contest.n_tries += 1;
-                contest.next = now + self.config.probe_timeout;
-                let (seq, holder) = (contest.seq, Arc::clone(&contest.holder));
-                self.ping(&holder, seq);
-                let _ = self.ping_through_others(seq, &holder, self.config.probe_timeout);
-            } else if let Some(contest) = self.contests.remove(&name) {
-                self.decide(now, &contest);
-            }
+            self.ask_holder(now, &name);
+        }
+    }
+
+    /// Asks one holder (again), or lets its newcomer in.
+    fn ask_holder(&mut self, now: Instant, name: &NodeName) {
+        let Some(contest) = self.contests.get_mut(name) else { return };
+        if contest.n_tries < TRIES {
+            contest.n_tries += 1;
+            contest.next = now + self.config.probe_timeout;
+            let (seq, holder) = (contest.seq, Arc::clone(&contest.holder));
+            self.ping(&holder, seq);
+            let _ = self.ping_through_others(seq, &holder, self.config.probe_timeout);
+        } else if let Some(contest) = self.contests.remove(name) {
+            self.decide(now, &contest);
         }
     }
 

@@ -116,7 +116,7 @@ impl Protocol {
             return;
         }
         self.counters.packets_out += 1;
-        self.n_caused += 1;
+        self.n_caused = self.n_caused.map(|n| n + 1);
         let message = draft.addressed(self.me.clone(), receiver);
         self.outputs.push_back(Output::Send { to, message });
     }
@@ -124,8 +124,8 @@ impl Protocol {
     /// Whether one more packet may be sent for the one that arrived, besides `n` that have to be:
     /// none causes more than four, so that no number of nodes can be made to talk without end.
     /// What is left out here is found by the next comparison of tables.
-    pub(super) const fn may_cause(&self, n: u32) -> bool {
-        self.n_caused + n < CAUSED_MAX
+    pub(super) fn may_cause(&self, n: u32) -> bool {
+        self.n_caused.is_none_or(|caused| caused + n < CAUSED_MAX)
     }
 
     /// What is held against `receiver`, for it to refute (Lifeguard, Buddy System).

@@ -33,9 +33,9 @@ impl Flood {
         rate: u64,
         length: Duration,
     ) -> Result<Self, Failure> {
-        let this = std::env::current_exe()
-            .map_err(|error| Failure::new(format!("this program has no place: {error}")))?;
-        let mut command = vec![this.to_string_lossy().into_owned(), "flood".to_owned()];
+        // By way of this process: the file may have been built anew since.
+        let this = format!("/proc/{}/exe", std::process::id());
+        let mut command = vec![this, "flood".to_owned()];
         let mut pair = |option: &str, value: String| command.extend([option.into(), value]);
         pair("--to", to.to_string());
         pair("--cluster", cluster.to_owned());
