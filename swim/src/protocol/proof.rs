@@ -69,10 +69,14 @@ impl Protocol {
         if !is_live || *node == self.me || self.doubts.len() >= DOUBTS_MAX {
             return;
         }
-        let (next, until) = (now, now + self.config.probe_interval);
-        let doubt = Doubt { id: node.clone(), next, until };
-        self.doubts.entry(Position::of(&node.name)).or_insert(doubt);
-        self.doubt_tick(now);
+        let position = Position::of(&node.name);
+        if self.doubts.contains_key(&position) {
+            return;
+        }
+        let next = now + self.config.probe_timeout_min;
+        let until = now + self.config.probe_interval;
+        self.doubts.insert(position, Doubt { id: node.clone(), next, until });
+        self.ask_doubted(node);
     }
 
     /// An answer: the process lives.
@@ -96,9 +100,12 @@ impl Protocol {
             })
             .collect();
         for id in due {
-            let Some(record) = self.table.member(&id).map(|member| member.record.clone()) else {
-                continue;
-            };
+            self.ask_doubted(&id);
+        }
+    }
+
+    fn ask_doubted(&mut self, node: &NodeId) {
+        if let Some(record) = self.table.member(node).map(|member| member.record.clone()) {
             let seq = self.next_seq();
             self.ping(&record, seq);
         }
