@@ -12,6 +12,7 @@
 mod agent;
 pub(crate) mod flood;
 mod net;
+mod own;
 mod process;
 pub(crate) mod relay;
 mod report;

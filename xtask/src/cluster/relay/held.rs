@@ -3,10 +3,9 @@
 use super::Route;
 use super::plan::Disorder;
 use crate::Failure;
-use crate::cluster::process::{Process, Written};
+use crate::cluster::own::Own;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use tokio::sync::mpsc;
 
 /// What a relay has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,10 +25,7 @@ pub(in super::super) struct Counts {
 }
 
 /// A running relay. Dropped, it ends.
-pub(in super::super) struct Relay {
-    process: Process,
-    lines: mpsc::Receiver<String>,
-}
+pub(in super::super) struct Relay(Own);
 
 impl Relay {
     /// Starts this very program as a relay in a namespace, and waits until its ports are open.
@@ -38,45 +34,20 @@ impl Relay {
         routes: &[Route],
         disorder: &Disorder,
     ) -> Result<Self, Failure> {
-        // By way of this process: the file may have been built anew since.
-        let this = format!("/proc/{}/exe", std::process::id());
-        let mut command = vec![this, "relay".to_owned()];
-        command.extend(routes.iter().map(|route| format!("--route={route}")));
-        command.extend(disorder.options());
-        let (sender, lines) = mpsc::channel(LINES_MAX);
-        let sink = move |_, written| {
-            let line = match written {
-                Written::Out(line) => line,
-                Written::Err(line) => format!("stderr: {line}"),
-                Written::End => return,
-            };
-            // It writes one line for each question, so that there is room.
-            let _ = sender.try_send(line);
-        };
-        let process = Process::start("the relay", namespace, &command, sink)?;
-        let mut relay = Self { process, lines };
-        relay.line().await?;
-        Ok(relay)
+        let mut args = vec!["relay".to_owned()];
+        args.extend(routes.iter().map(|route| format!("--route={route}")));
+        args.extend(disorder.options());
+        let mut own = Own::start("the relay", namespace, args)?;
+        let _: Counts = own.answer(TIMEOUT).await?;
+        Ok(Self(own))
     }
 
     /// What it has done until now.
     pub(in super::super) async fn counts(&mut self) -> Result<Counts, Failure> {
-        self.process.tell("counts").await?;
-        self.line().await
-    }
-
-    async fn line(&mut self) -> Result<Counts, Failure> {
-        let line = match tokio::time::timeout(TIMEOUT, self.lines.recv()).await {
-            Ok(Some(line)) => line,
-            Ok(None) => return Err(Failure::new("the relay has ended")),
-            Err(_) => return Err(Failure::new(format!("the relay is silent for {TIMEOUT:?}"))),
-        };
-        serde_json::from_str(&line).map_err(|_| Failure::new(format!("the relay says: {line}")))
+        self.0.tell("counts").await?;
+        self.0.answer(TIMEOUT).await
     }
 }
-
-/// More than it writes without being asked.
-const LINES_MAX: usize = 16;
 
 /// How long it may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
