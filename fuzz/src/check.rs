@@ -4,7 +4,7 @@ use crate::group::me;
 use std::net::SocketAddr;
 use std::time::Duration;
 use swarm_base::{Instant, Machine, Output};
-use swarm_swim::{Counters, Event, Member, Protocol, State, Swim};
+use swarm_swim::{Counters, Event, Protocol, State, Swim};
 
 /// A node, the time, and what it has done. Each method panics where something does not hold.
 pub struct Watch<M> {
@@ -19,27 +19,15 @@ pub struct Watch<M> {
 
 /// What both machines show.
 pub trait Shown: Machine<Peer = SocketAddr, Event = Event> {
-    /// All that it knows.
-    fn table(&self) -> impl Iterator<Item = &Member>;
-    /// How many of them it counts as live.
-    fn live(&self) -> usize;
-    /// What it counted.
-    fn counts(&self) -> Counters;
+    /// What it knows.
+    fn protocol(&self) -> &Protocol;
     /// Looks at what it wants to send.
     fn look(message: &Self::Message);
 }
 
 impl Shown for Swim {
-    fn table(&self) -> impl Iterator<Item = &Member> {
-        self.members()
-    }
-
-    fn live(&self) -> usize {
-        self.n_live()
-    }
-
-    fn counts(&self) -> Counters {
-        self.counters()
+    fn protocol(&self) -> &Protocol {
+        self
     }
 
     fn look(packet: &Vec<u8>) {
@@ -48,16 +36,8 @@ impl Shown for Swim {
 }
 
 impl Shown for Protocol {
-    fn table(&self) -> impl Iterator<Item = &Member> {
-        self.members()
-    }
-
-    fn live(&self) -> usize {
-        self.n_live()
-    }
-
-    fn counts(&self) -> Counters {
-        self.counters()
+    fn protocol(&self) -> &Protocol {
+        self
     }
 
     fn look(packet: &swarm_swim::Packet) {
@@ -82,13 +62,13 @@ impl<M: Shown> Watch<M> {
             incarnation: 0,
         };
         watch.look();
-        assert_eq!(watch.node.live(), 3, "a group has formed before it is disturbed");
+        assert_eq!(watch.node.protocol().n_live(), 3, "a group has formed before it is disturbed");
         watch
     }
 
     /// What it counted.
     pub fn counts(&self) -> Counters {
-        self.node.counts()
+        self.node.protocol().counters()
     }
 
     /// Whether it has fallen silent, as a node does whose name is another's.
@@ -152,14 +132,14 @@ impl<M: Shown> Watch<M> {
 
     fn look(&mut self) {
         let (mut n_members, mut n_live, mut own) = (0, 0, None);
-        for member in self.node.table() {
+        for member in self.node.protocol().members() {
             n_members += 1;
             n_live += usize::from(member.is_live());
             if member.id == me() {
                 own = Some(member);
             }
         }
-        assert_eq!(n_live, self.node.live(), "the count of the live is wrong");
+        assert_eq!(n_live, self.node.protocol().n_live(), "the count of the live is wrong");
         let n_max = MEMBERS + self.n_bytes / UPDATE_LEN_MIN;
         assert!(n_members <= n_max, "{n_members} members from {} bytes", self.n_bytes);
         let own = own.expect("a node is in its own table");

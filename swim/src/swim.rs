@@ -4,19 +4,19 @@ use crate::keys::{self, Progress, Rotation, Step};
 use crate::seal::{Opened, Refusal, Seal};
 use crate::wire::Message;
 use crate::{
-    Checked, Cipher, Counters, Event, Health, KeyChange, KeyChangeError, KeyId, KeyRefusal,
-    Keyring, Member, Metadata, Packet, Protocol,
+    Checked, Cipher, Event, KeyChange, KeyChangeError, KeyId, KeyRefusal, Keyring, Member,
+    Metadata, Packet, Protocol,
 };
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::time::Duration;
 use swarm_base::{ClusterSecret, Instant, Machine, NodeId, Output, Rng};
 
 /// The membership protocol of one node, sealed.
 ///
 /// A [`Machine`]: feed it datagrams and the time, carry out what it hands out. A datagram is at
 /// most [`packet_len_max`](crate::Config::packet_len_max) bytes and sealed. Bytes that are not a
-/// fresh packet of a member of the cluster are counted and change nothing.
+/// fresh packet of a member of the cluster are counted and change nothing. What is known of the
+/// cluster is asked of the [`Protocol`] that it derefs to.
 pub struct Swim {
     protocol: Protocol,
     seal: Seal,
@@ -206,57 +206,6 @@ impl Swim {
         self.protocol.hint_refused(now, node);
     }
 
-    /// As [`Protocol::watched`].
-    pub fn watched(&self) -> impl Iterator<Item = &Member> {
-        self.protocol.watched()
-    }
-
-    /// As [`Protocol::doubted`].
-    pub fn doubted(&self) -> impl Iterator<Item = &Member> {
-        self.protocol.doubted()
-    }
-
-    /// As [`Protocol::members`].
-    pub fn members(&self) -> impl Iterator<Item = &Member> {
-        self.protocol.members()
-    }
-
-    /// As [`Protocol::member`].
-    #[must_use]
-    pub fn member(&self, id: &NodeId) -> Option<&Member> {
-        self.protocol.member(id)
-    }
-
-    /// As [`Protocol::n_live`].
-    #[must_use]
-    pub const fn n_live(&self) -> usize {
-        self.protocol.n_live()
-    }
-
-    /// As [`Protocol::digest`].
-    #[must_use]
-    pub const fn digest(&self) -> u64 {
-        self.protocol.digest()
-    }
-
-    /// As [`Protocol::rtt`].
-    #[must_use]
-    pub fn rtt(&self, id: &NodeId) -> Option<Duration> {
-        self.protocol.rtt(id)
-    }
-
-    /// As [`Protocol::health`].
-    #[must_use]
-    pub const fn health(&self) -> Health {
-        self.protocol.health()
-    }
-
-    /// What happened how often.
-    #[must_use]
-    pub const fn counters(&self) -> Counters {
-        self.protocol.counters()
-    }
-
     fn refuse(&mut self, refusal: Refusal) {
         let refused = &mut self.protocol.counters_mut().refused;
         *match refusal {
@@ -321,6 +270,15 @@ impl Machine for Swim {
             }
             Output::Event(event) => Output::Event(event),
         })
+    }
+}
+
+/// All that can be asked without changing anything.
+impl std::ops::Deref for Swim {
+    type Target = Protocol;
+
+    fn deref(&self) -> &Protocol {
+        &self.protocol
     }
 }
 

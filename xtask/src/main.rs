@@ -11,6 +11,7 @@ mod demo;
 mod failure;
 mod fuzz;
 mod interrupt;
+mod optimised;
 mod output;
 mod runner;
 mod sim;

@@ -317,3 +317,67 @@ impl Protocol {
 /// How many peers' last corrections are remembered. Beyond that within one interval, nobody is
 /// corrected: the tables' hashes do it later.
 const CORRECTED_MAX: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, Metadata, Packet, Record};
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+    use std::time::Duration;
+    use swarm_base::{Boot, Machine, NodeName, Rng};
+
+    fn id(name: &str) -> NodeId {
+        NodeId::new(NodeName::new(name).expect("a name"), Boot { millis: 1, random: 0 })
+    }
+
+    fn address(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    fn alive(name: &str, incarnation: u64) -> Update {
+        let record = Record { id: id(name), address: address(2), metadata: Metadata::default() };
+        Update { incarnation, claim: Claim::Alive(Arc::new(record)) }
+    }
+
+    fn suspect(name: &str, incarnation: u64) -> Update {
+        Update { incarnation, claim: Claim::Suspect { id: id(name), by: id("liar") } }
+    }
+
+    #[test]
+    fn an_incarnation_that_nobody_can_outrank_silences_nobody() {
+        let config = Config::lan().check().expect("the default");
+        let rng = Rng::new(1);
+        let mut node =
+            Protocol::new(Instant::START, id("a"), address(1), Metadata::default(), config, rng);
+        let hear = |node: &mut Protocol, ms: u64, update: Update| {
+            let packet = Packet {
+                sender: id("liar"),
+                receiver: id("a").boot,
+                message: Message::Gossip,
+                updates: vec![update],
+            };
+            let now = Instant::after_start(Duration::from_millis(ms));
+            node.handle_message(now, address(3), packet);
+        };
+        let held = |node: &Protocol, name: &str| {
+            let member = node.member(&id(name)).expect("known");
+            (member.state, member.incarnation)
+        };
+        hear(&mut node, 0, alive("b", 0));
+        hear(&mut node, 1, suspect("a", u64::MAX));
+        hear(&mut node, 2, suspect("b", u64::MAX));
+        hear(&mut node, 3, alive("b", u64::MAX));
+        assert_eq!(node.counters().overflow, 3);
+        assert_eq!((held(&node, "a"), held(&node, "b")), ((State::Alive, 0), (State::Alive, 0)));
+        // What is true is still believed and answered.
+        hear(&mut node, 4, suspect("a", 0));
+        hear(&mut node, 5, suspect("b", 0));
+        assert_eq!((held(&node, "a"), held(&node, "b")), ((State::Alive, 1), (State::Suspect, 0)));
+        hear(&mut node, 6, alive("b", 1));
+        assert_eq!(held(&node, "b"), (State::Alive, 1));
+        // The highest that is believed of it can be outranked.
+        hear(&mut node, 7, suspect("a", 1 + LEAP_MAX));
+        assert_eq!(held(&node, "a"), (State::Alive, 2 + LEAP_MAX));
+    }
+}

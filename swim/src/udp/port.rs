@@ -36,8 +36,16 @@ pub struct Port {
     signs_in: mpsc::Sender<Sign>,
     /// The hash of the members of whom those to hold streams to were chosen.
     followed: Option<u64>,
-    /// Not before this are others chosen.
-    rest: Instant,
+    changing: Option<Changing>,
+}
+
+/// The members have changed since those to hold streams to were chosen.
+#[derive(Debug)]
+struct Changing {
+    /// The hash of the members now.
+    digest: u64,
+    first: Instant,
+    last: Instant,
 }
 
 /// What arrives at a port.
@@ -94,7 +102,7 @@ impl Port {
             signs,
             signs_in,
             followed: None,
-            rest: Instant::START,
+            changing: None,
         })
     }
 
@@ -168,12 +176,28 @@ impl Port {
     /// Outside of a tokio runtime.
     pub fn follow(&mut self, now: Instant, swim: &Swim) {
         self.follow_doubted(swim);
-        if self.followed != Some(swim.digest()) && self.rest <= now {
+        if self.is_settled(now, swim.digest()) {
             self.follow_watched(swim);
             self.followed = Some(swim.digest());
-            // While many join at once, those that come next change again and again.
-            self.rest = now + FOLLOW_REST;
         }
+    }
+
+    /// Whether others are to be chosen, of members with the hash `digest`: while many join at
+    /// once, those that come next change again and again.
+    fn is_settled(&mut self, now: Instant, digest: u64) -> bool {
+        if self.followed == Some(digest) {
+            self.changing = None;
+            return false;
+        }
+        let changing = self.changing.get_or_insert(Changing { digest, first: now, last: now });
+        if changing.digest != digest {
+            (changing.digest, changing.last) = (digest, now);
+        }
+        let is_settled = changing.last + SETTLED <= now || changing.first + CHANGING_MAX <= now;
+        if is_settled {
+            self.changing = None;
+        }
+        is_settled
     }
 
     fn follow_doubted(&mut self, swim: &Swim) {
@@ -209,5 +233,8 @@ const BINDS_MAX: usize = 16;
 /// The most signs that wait. A task that has one more waits for room.
 const SIGNS_MAX: usize = 64;
 
-/// How long streams are left as they are, however the members change.
-const FOLLOW_REST: Duration = Duration::from_secs(1);
+/// How long the members have to be the same before others are chosen.
+const SETTLED: Duration = Duration::from_millis(50);
+
+/// How long they may change before others are chosen all the same.
+const CHANGING_MAX: Duration = Duration::from_secs(1);

@@ -20,9 +20,8 @@ mod rows;
 mod swim;
 mod workers;
 
-use crate::Failure;
+use crate::{Failure, optimised};
 use clap::Subcommand;
-use std::process::{Command, Stdio};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -56,25 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Area::SwimCell(args) => swim::run_cell(args),
         Area::SwimHeap => swim::run_heap(),
         Area::SwimNode(args) => swim::run_node(args),
-        Area::Main(_) | Area::Swim(_) if cfg!(debug_assertions) => optimised(),
-        Area::Swim(args) => swim::run(args),
-        Area::Main(args) => main_area::run(args),
+        Area::Swim(args) => optimised::become_so().and_then(|()| swim::run(args)),
+        Area::Main(args) => optimised::become_so().and_then(|()| main_area::run(args)),
     }
-}
-
-/// Runs the same command in a release build: figures of another one say nothing.
-fn optimised() -> Result<(), Failure> {
-    eprintln!("this is a debug build: running the same command in a release build");
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let status = Command::new(cargo)
-        .args(["run", "--quiet", "--release", "--package", "xtask", "--"])
-        .args(std::env::args_os().skip(1))
-        .stdin(Stdio::null())
-        .current_dir(crate::root())
-        .status()
-        .map_err(|error| Failure::new(format!("cargo does not start: {error}")))?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(Failure::new(format!("the release build ended with {status}")))
 }

@@ -21,7 +21,7 @@ mod setting;
 mod stage;
 
 use crate::interrupt::interrupted;
-use crate::{Failure, output, step};
+use crate::{Failure, optimised, output, step};
 use report::{Broken, Figures, Outcome, Style};
 use scenarios::Scenario;
 use setting::{Profile, Setting};
@@ -63,6 +63,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         eprintln!("error: {sentence}");
         std::process::exit(step::MISSING);
     }
+    optimised::become_so()?;
     let n_left = net::remove_leftovers();
     if n_left > 0 {
         eprintln!("removed {n_left} namespaces that an earlier run has left");

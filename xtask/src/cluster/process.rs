@@ -96,10 +96,17 @@ impl Process {
     pub(super) fn cpu_time(&self) -> Result<Duration, Failure> {
         let failed = |why: &str| Failure::new(format!("{}'s time: {why}", self.name));
         let id = self.child.id().ok_or_else(|| failed("it has ended"))?;
-        let text = std::fs::read_to_string(format!("/proc/{id}/schedstat"));
-        let text = text.map_err(|error| failed(&error.to_string()))?;
-        let nanos = text.split_whitespace().next().and_then(|nanos| nanos.parse().ok());
-        nanos.map(Duration::from_nanos).ok_or_else(|| failed(&format!("not a time: {text:?}")))
+        let threads = std::fs::read_dir(format!("/proc/{id}/task"));
+        let mut sum = Duration::ZERO;
+        for thread in threads.map_err(|error| failed(&error.to_string()))?.flatten() {
+            // A thread may end in between.
+            let Ok(text) = std::fs::read_to_string(thread.path().join("schedstat")) else {
+                continue;
+            };
+            let nanos = text.split_whitespace().next().and_then(|nanos| nanos.parse().ok());
+            sum += Duration::from_nanos(nanos.ok_or_else(|| failed(&format!("it is {text:?}")))?);
+        }
+        Ok(sum)
     }
 
     /// `kill -9`: returns when the system says that it is gone.

@@ -41,18 +41,17 @@ impl Profile {
 }
 
 impl Setting {
-    /// Builds the agent, in the same way in which this program was built.
+    /// Builds the agent, optimised as this program is.
     pub(super) fn new(profile: Profile) -> Result<Self, Failure> {
         let this = std::env::current_exe()
             .map_err(|error| Failure::new(format!("this program has no place: {error}")))?;
         let folder = this.parent().ok_or_else(|| Failure::new("this program has no folder"))?;
-        // With the whole workspace it has the features that are built for the tests anyway.
-        let mut cargo = Command::new(step::cargo());
-        cargo.args(["build", "--quiet", "--workspace", "--example", "agent"]);
-        if !cfg!(debug_assertions) {
-            cargo.arg("--release");
-        }
-        let status = cargo.current_dir(root()).status();
+        // With this package, so that it shares what is built.
+        let status = Command::new(step::cargo())
+            .args(["build", "--release", "--quiet", "--package", "xtask"])
+            .args(["--package", "swarm-swim", "--example", "agent"])
+            .current_dir(root())
+            .status();
         let status = status.map_err(|error| Failure::new(format!("cargo did not run: {error}")))?;
         if !status.success() {
             return Err(Failure::new("the agent does not build, see above"));

@@ -5,16 +5,14 @@ mod curves;
 mod large;
 mod lifeguard;
 mod members;
-mod optimised;
 mod progress;
 mod seeds;
 mod summary;
 
-use crate::{Failure, output};
+use crate::{Failure, optimised, output};
 use chart::Chart;
 use std::ops::RangeInclusive;
 use std::path::Path;
-use std::process::ExitCode;
 use summary::Summary;
 use swarm::world::Options;
 use swarm_sim::Detail;
@@ -65,10 +63,7 @@ struct Seeds {
 const SEEDS_FOR_ALL: u64 = 150;
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    if let Some(status) = optimised::instead()? {
-        // The other process has said what there is to say.
-        std::process::exit(if status == ExitCode::SUCCESS { 0 } else { 1 });
-    }
+    optimised::become_so()?;
     match &args.experiment {
         Some(Experiment::Lifeguard(args)) => lifeguard::run(args),
         Some(Experiment::Swim(args)) => curves::run(args),

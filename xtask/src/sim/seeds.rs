@@ -35,7 +35,7 @@ impl Failed {
 }
 
 /// Every so many seeds, one is run twice.
-const REPLAY_EVERY: u64 = 25;
+const REPLAY_EVERY: u64 = 10;
 
 /// One seed that is done.
 struct Done {

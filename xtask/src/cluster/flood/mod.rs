@@ -9,8 +9,9 @@ mod packets;
 pub(super) use held::{Counts, Flood};
 
 use crate::{Failure, output};
-use packets::{greeting, pool};
-use std::io::ErrorKind;
+use packets::{Batch, greeting, pool};
+use quinn_udp::{Transmit, UdpSocketState};
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 use swarm_base::ClusterSecret;
@@ -36,7 +37,7 @@ pub(crate) struct Args {
 
 /// Greets the node and says so; floods it after the next line on stdin; says what came of it.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", args.to));
+    let failed = |error: io::Error| Failure::new(format!("{}: {error}", args.to));
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(failed)?;
     socket.connect(args.to).map_err(failed)?;
     let greeting = greeting(args, socket.local_addr().map_err(failed)?);
@@ -47,7 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     show(&Counts::default())?;
 
     std::io::stdin().read_line(&mut String::new()).map_err(failed)?;
-    let mut counts = pour(&socket, &pool(&greeting), args);
+    let mut counts = pour(&socket, &pool(&greeting), args).map_err(failed)?;
     // What it was answered waits in the socket.
     while listen(&socket).map_err(failed)? {
         counts.heard += 1;
@@ -56,30 +57,38 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// Sends as much as was asked for, however late.
-fn pour(socket: &UdpSocket, pool: &[Vec<u8>], args: &Args) -> Counts {
+fn pour(socket: &UdpSocket, pool: &[Batch], args: &Args) -> io::Result<Counts> {
+    let state = UdpSocketState::new(socket.into())?;
     let (begin, mut counts) = (super::now(), Counts::default());
-    let mut packets = pool.iter().cycle();
+    let mut batches = pool.iter().cycle();
     loop {
         let elapsed = begin.elapsed();
         counts.seconds = elapsed.as_secs_f64();
         if elapsed >= Duration::from_secs(args.seconds) {
-            return counts;
+            return Ok(counts);
         }
         let due = (counts.seconds * args.rate as f64) as u64;
         if counts.sent >= due {
             std::thread::sleep(BREATH);
+            continue;
         }
-        // The clock is looked at between, so that a slow system ends the flood in time.
-        for packet in packets.by_ref().take(BATCH.min(due.saturating_sub(counts.sent) as usize)) {
-            // A full buffer is a lost packet.
-            counts.lost += u64::from(socket.send(packet).is_err());
-            counts.sent += 1;
-        }
+        let batch = batches.next().expect("a pool is not empty");
+        let n = batch.packets().count() as u64;
+        let transmit = Transmit {
+            destination: args.to,
+            ecn: None,
+            contents: &batch.bytes,
+            segment_size: Some(batch.packet_len),
+            src_ip: None,
+        };
+        // A full buffer is a lost packet.
+        counts.lost += if state.try_send(socket.into(), &transmit).is_err() { n } else { 0 };
+        counts.sent += n;
     }
 }
 
 /// Whether there was something to hear.
-fn listen(socket: &UdpSocket) -> std::io::Result<bool> {
+fn listen(socket: &UdpSocket) -> io::Result<bool> {
     match socket.recv(&mut [0; ANSWER_LEN_MAX]) {
         Ok(_) => Ok(true),
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
@@ -109,6 +118,3 @@ const ANSWER_LEN_MAX: usize = 2_048;
 
 /// Between two looks at the clock where nothing is due.
 const BREATH: Duration = Duration::from_micros(200);
-
-/// How many are sent between two looks at the clock.
-const BATCH: usize = 64;
