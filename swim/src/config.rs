@@ -14,12 +14,13 @@ pub struct Config {
     /// failures sooner and costs two packets per period and node. At least twice
     /// `probe_timeout`.
     pub probe_interval: Duration,
-    /// The longest that a direct ping may take before others are asked to ping, and how long
-    /// their answers may take. A high quantile of the round trip, and of the pauses of a loaded
-    /// host.
+    /// The longest that a direct ping may take before others are asked to ping, and the longest
+    /// that their answers may take. A high quantile of the round trip, and of the pauses of a
+    /// loaded host.
     pub probe_timeout: Duration,
     /// The shortest that a direct ping may take, where the round trips measured to that member
-    /// are shorter: its smoothed round trip and four times their variation count (RFC 6298).
+    /// are shorter: its smoothed round trip and four times their variation count (RFC 6298), and
+    /// three times that for answers by way of others.
     /// Shorter asks others sooner when a packet is lost, and costs packets when a host stutters.
     /// At most `probe_timeout`; equal to it switches the measuring off.
     pub probe_timeout_min: Duration,

@@ -32,6 +32,12 @@ impl Rtt {
         measured.clamp(config.probe_timeout_min, config.probe_timeout)
     }
 
+    /// How long pings through others may take: two round trips one after the other, and one to
+    /// spare.
+    pub(crate) fn relayed_timeout(self, config: &Config) -> Duration {
+        (self.timeout(config) * 3).min(config.probe_timeout)
+    }
+
     /// The smoothed round trip, once there is one.
     pub(crate) fn smoothed(self) -> Option<Duration> {
         (self.variation > 0).then(|| units(u32::from(self.smoothed)))
@@ -55,8 +61,10 @@ mod tests {
         assert_eq!(rtt.timeout(&config), config.probe_timeout);
         (0..50).for_each(|_| rtt.measure(ms(1)));
         assert_eq!(rtt.timeout(&config), config.probe_timeout_min);
+        assert_eq!(rtt.relayed_timeout(&config), 3 * config.probe_timeout_min);
         (0..50).for_each(|_| rtt.measure(ms(200)));
         assert!(rtt.timeout(&config) > ms(200) && rtt.timeout(&config) < ms(300));
+        assert_eq!(rtt.relayed_timeout(&config), config.probe_timeout);
         rtt.measure(Duration::MAX);
         assert_eq!(rtt.timeout(&config), config.probe_timeout);
     }

@@ -7,6 +7,7 @@
 mod bench;
 mod ci;
 mod cluster;
+mod cpu_time;
 mod demo;
 mod failure;
 mod fuzz;

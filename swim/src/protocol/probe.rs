@@ -137,15 +137,16 @@ impl Protocol {
     /// The direct ping went unanswered: asks `k` others to try, and tries once more itself. The
     /// second try costs one packet and halves the false suspicions of a lossy network.
     fn ask_others(&mut self, now: Instant) {
-        let patience = self.health.stretched(self.config.probe_timeout);
         let Some(Probe { seq, target, .. }) = &self.probe else { return };
         let (seq, target) = (*seq, target.clone());
-        let Some(member) = self.table.member(&target) else {
+        let Some(entry) = self.table.get(&target.name).filter(|entry| entry.member.id == target)
+        else {
             // A later life of it has taken its place.
             self.probe = None;
             return;
         };
-        let record = member.record.clone();
+        let (record, rtt) = (entry.member.record.clone(), entry.rtt);
+        let patience = self.health.stretched(rtt.relayed_timeout(&self.config));
         if self.config.ping_again {
             self.ping(&record, seq);
         }

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
-use stream::{Listener, Stream};
+use stream::{Count, Listener, Stream};
 use swarm_base::{Instant, NodeId};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
@@ -31,6 +31,7 @@ pub struct Port {
     udp: UdpSocket,
     listener: Option<Listener>,
     streams: BTreeMap<NodeId, Stream>,
+    open: Count,
     connected: BTreeMap<NodeId, Connected>,
     signs: mpsc::Receiver<Sign>,
     signs_in: mpsc::Sender<Sign>,
@@ -98,6 +99,7 @@ impl Port {
             udp,
             listener: tcp.ok().map(Listener::start),
             streams: BTreeMap::new(),
+            open: Count::default(),
             connected: BTreeMap::new(),
             signs,
             signs_in,
@@ -124,7 +126,7 @@ impl Port {
     /// How many of the streams to others are open.
     #[must_use]
     pub fn n_streams(&self) -> usize {
-        self.streams.values().filter(|stream| stream.is_open()).count()
+        self.open.get()
     }
 
     /// Waits for the next arrival.
@@ -220,8 +222,8 @@ impl Port {
         let mut before = std::mem::take(&mut self.streams);
         for member in swim.watched() {
             let same = before.remove(&member.id).filter(|stream| stream.is_to(member.address));
-            let stream =
-                same.unwrap_or_else(|| Stream::start(&member.id, member.address, &self.signs_in));
+            let start = || Stream::start(&member.id, member.address, &self.open, &self.signs_in);
+            let stream = same.unwrap_or_else(start);
             self.streams.insert(member.id.clone(), stream);
         }
     }

@@ -130,13 +130,13 @@ impl Task {
                 () = timer.as_mut() => {
                     let now = self.now();
                     self.machine.handle_timeout(now);
+                    self.flush();
                 }
                 command = self.commands.recv() => match command {
                     Some(command) => self.obey(command),
                     None => break,
                 },
             }
-            self.flush();
         }
         if let Some(left) = self.leaving.take() {
             // Nobody waits any more where this fails.
@@ -194,6 +194,7 @@ impl Task {
                 self.machine.leave(now);
             }
         }
+        self.flush();
     }
 
     fn flush(&mut self) {
@@ -209,8 +210,10 @@ impl Task {
         if events.is_empty() {
             let (counters, health) = (self.machine.counters(), self.machine.health());
             let n_streams = self.port.n_streams();
-            self.view.send_modify(|view| {
+            // Nobody waits for these to change.
+            self.view.send_if_modified(|view| {
                 (view.counters, view.health, view.n_streams) = (counters, health, n_streams);
+                false
             });
             return;
         }

@@ -41,6 +41,9 @@ enum Area {
     /// A node of `swim` that is stopped from outside
     #[command(hide = true)]
     SwimNode(swim::NodeArgs),
+    /// A process that keeps a processor awake
+    #[command(hide = true)]
+    Awake,
     /// What the members of `swim` cost
     #[command(hide = true)]
     SwimHeap,
@@ -54,6 +57,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Area::Node => node::run(),
         Area::SwimCell(args) => swim::run_cell(args),
         Area::SwimHeap => swim::run_heap(),
+        Area::Awake => {
+            swim::run_awake();
+            Ok(())
+        }
         Area::SwimNode(args) => swim::run_node(args),
         Area::Swim(args) => optimised::become_so().and_then(|()| swim::run(args)),
         Area::Main(args) => optimised::become_so().and_then(|()| main_area::run(args)),

@@ -5,7 +5,7 @@
     reason = "lines are timed as they arrive; the tasks that read them are owned by the process"
 )]
 
-use crate::Failure;
+use crate::{Failure, cpu_time};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
@@ -96,17 +96,7 @@ impl Process {
     pub(super) fn cpu_time(&self) -> Result<Duration, Failure> {
         let failed = |why: &str| Failure::new(format!("{}'s time: {why}", self.name));
         let id = self.child.id().ok_or_else(|| failed("it has ended"))?;
-        let threads = std::fs::read_dir(format!("/proc/{id}/task"));
-        let mut sum = Duration::ZERO;
-        for thread in threads.map_err(|error| failed(&error.to_string()))?.flatten() {
-            // A thread may end in between.
-            let Ok(text) = std::fs::read_to_string(thread.path().join("schedstat")) else {
-                continue;
-            };
-            let nanos = text.split_whitespace().next().and_then(|nanos| nanos.parse().ok());
-            sum += Duration::from_nanos(nanos.ok_or_else(|| failed(&format!("it is {text:?}")))?);
-        }
-        Ok(sum)
+        cpu_time::of(id).map_err(|error| failed(&error.to_string()))
     }
 
     /// `kill -9`: returns when the system says that it is gone.

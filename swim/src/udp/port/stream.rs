@@ -5,7 +5,7 @@
 use super::Sign;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use swarm_base::NodeId;
 use tokio::io::AsyncReadExt;
@@ -17,19 +17,42 @@ use tokio::task::{JoinHandle, JoinSet};
 #[derive(Debug)]
 pub(super) struct Stream {
     to: SocketAddr,
-    is_open: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
-impl Stream {
-    pub(super) fn start(node: &NodeId, to: SocketAddr, signs: &mpsc::Sender<Sign>) -> Self {
-        let is_open = Arc::new(AtomicBool::new(false));
-        let task = tokio::spawn(hold(node.clone(), to, is_open.clone(), signs.clone()));
-        Self { to, is_open, task }
+/// How many streams are open.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Count(Arc<AtomicUsize>);
+
+impl Count {
+    pub(super) fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
     }
 
-    pub(super) fn is_open(&self) -> bool {
-        self.is_open.load(Ordering::Relaxed)
+    fn one_more(&self) -> Counted<'_> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Counted(self)
+    }
+}
+
+/// One that is open, until it is dropped.
+struct Counted<'a>(&'a Count);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Stream {
+    pub(super) fn start(
+        node: &NodeId,
+        to: SocketAddr,
+        open: &Count,
+        signs: &mpsc::Sender<Sign>,
+    ) -> Self {
+        let task = tokio::spawn(hold(node.clone(), to, open.clone(), signs.clone()));
+        Self { to, task }
     }
 
     pub(super) fn is_to(&self, address: SocketAddr) -> bool {
@@ -44,14 +67,14 @@ impl Drop for Stream {
 }
 
 /// Holds a stream, and says so each time that it was closed.
-async fn hold(node: NodeId, to: SocketAddr, is_open: Arc<AtomicBool>, signs: mpsc::Sender<Sign>) {
+async fn hold(node: NodeId, to: SocketAddr, open: Count, signs: mpsc::Sender<Sign>) {
     let mut rest = DIAL_REST_MIN;
     loop {
         let dialed = tokio::time::timeout(DIAL_TIMEOUT, TcpStream::connect(to)).await;
         if let Ok(Ok(mut stream)) = dialed {
-            is_open.store(true, Ordering::Relaxed);
+            let counted = open.one_more();
             until_closed(&mut stream).await;
-            is_open.store(false, Ordering::Relaxed);
+            drop(counted);
             if signs.send(Sign::Closed(node.clone())).await.is_err() {
                 return;
             }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 
+use super::awake::Awake;
 use super::bed::{Bed, PATIENCE};
 use super::traffic::{Traffic, cpu_ms, set_up, tool};
 use crate::bench::figures::{median, resident};
@@ -63,7 +64,10 @@ pub(super) struct Figures {
     pub(super) freeze_last_s: Vec<f64>,
     pub(super) rest_packets: Vec<f64>,
     pub(super) rest_bytes: Vec<f64>,
+    /// With the processors kept awake.
     pub(super) rest_cpu_ms: Vec<f64>,
+    /// As they are.
+    rest_cpu_idle_ms: Vec<f64>,
     rss_mb: f64,
     watched_s: u64,
     pub(super) false_deaths: usize,
@@ -74,7 +78,7 @@ pub(super) struct Figures {
 impl Figures {
     pub(super) const HEAD: &'static str = "| profile | loss | N | join-all s (max) | kB/node | \
         kills | first dead s | last learns s | rejoin-all s | freezes | first dead s | \
-        last learns s | B/s/node | pkt/s/node | CPU ms/s/node | RSS MB | \
+        last learns s | B/s/node | pkt/s/node | CPU ms/s/node (idle machine) | RSS MB | \
         false dead events (subjects) | failed probes | watched s |\n\
         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|";
 }
@@ -93,7 +97,8 @@ impl fmt::Display for Figures {
         write!(f, "| {} | {} ", one(&self.rejoins_s, 2), self.freeze_first_s.len())?;
         write!(f, "| {} | {} ", one(&self.freeze_first_s, 2), one(&self.freeze_last_s, 2))?;
         write!(f, "| {} | {} ", one(&self.rest_bytes, 0), one(&self.rest_packets, 2))?;
-        write!(f, "| {} | {:.1} ", one(&self.rest_cpu_ms, 3), self.rss_mb)?;
+        let (awake, idle) = (one(&self.rest_cpu_ms, 3), one(&self.rest_cpu_idle_ms, 3));
+        write!(f, "| {awake} ({idle}) | {:.1} ", self.rss_mb)?;
         write!(f, "| {} ({}) ", self.false_deaths, self.false_subjects)?;
         write!(f, "| {} | {} |", self.probes_failed, self.watched_s)
     }
@@ -175,7 +180,7 @@ impl Cell {
             self.join().await?;
         }
         if self.args.rest > 0 {
-            self.rest().await;
+            self.rest().await?;
         }
         for kill in 0..self.args.kills as usize {
             // Not the seed.
@@ -216,15 +221,27 @@ impl Cell {
     }
 
     /// What a group costs that has nothing to tell.
-    async fn rest(&mut self) {
+    async fn rest(&mut self) -> Result<(), String> {
         tokio::time::sleep(SETTLE).await;
-        let (traffic, cpu, start) = (Traffic::now(), cpu_ms(), Instant::now());
-        tokio::time::sleep(Duration::from_secs(self.args.rest)).await;
+        let (traffic, start) = (Traffic::now(), Instant::now());
+        let idle = self.rest_cpu().await;
+        let awake = Awake::begin().map_err(|error| format!("processors fall asleep: {error}"))?;
+        let busy = self.rest_cpu().await;
+        drop(awake);
         let each = start.elapsed().as_secs_f64() * self.args.nodes as f64;
         let traffic = Traffic::now().since(traffic);
         self.figures.rest_packets.push(traffic.packets as f64 / each);
         self.figures.rest_bytes.push(traffic.bytes as f64 / each);
-        self.figures.rest_cpu_ms.push((cpu_ms() - cpu) / each);
+        self.figures.rest_cpu_idle_ms.push(idle);
+        self.figures.rest_cpu_ms.push(busy);
+        Ok(())
+    }
+
+    /// Milliseconds for each node and second.
+    async fn rest_cpu(&self) -> f64 {
+        let (cpu, start) = (cpu_ms(), Instant::now());
+        tokio::time::sleep(Duration::from_secs(self.args.rest) / 2).await;
+        (cpu_ms() - cpu) / start.elapsed().as_secs_f64() / self.args.nodes as f64
     }
 
     /// Ends a node as a kill does, and starts it again with its name and address.

@@ -1,12 +1,14 @@
 //! `bench swim`: membership on real sockets, many nodes in one process, in a network namespace
 //! of its own, so that every byte on its loopback is theirs.
 
+mod awake;
 mod bed;
 mod cell;
 mod heap;
 mod plan;
 mod traffic;
 
+pub(super) use awake::run as run_awake;
 pub(super) use cell::{Args as CellArgs, Frozen as NodeArgs, run_cell, run_node};
 pub(super) use heap::run as run_heap;
 

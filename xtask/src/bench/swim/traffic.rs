@@ -1,5 +1,6 @@
 //! What goes over the loopback of this namespace, and the loss on it.
 
+use crate::cpu_time;
 use std::process::Command;
 
 /// Frames and bytes that were sent, whole frames with their headers.
@@ -50,9 +51,6 @@ pub(super) fn tool(program: &str, args: &[&str]) -> Result<(), String> {
 
 /// The processor time that this process has used, in milliseconds.
 pub(super) fn cpu_ms() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split(' ').collect();
-    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok());
-    // Ticks of ten milliseconds.
-    (ticks(12).unwrap_or_default() + ticks(13).unwrap_or_default()) * 10.0
+    let time = cpu_time::of(std::process::id()).unwrap_or_default();
+    time.as_secs_f64() * 1e3
 }
