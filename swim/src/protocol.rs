@@ -29,7 +29,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use swarm_base::{Boot, Instant, Machine, NodeId, NodeName, Output, Rng};
-use sync::Pull;
+use sync::{Part, Pull};
 
 /// The membership protocol of one node, over packets that are neither encoded nor sealed: for
 /// simulations of many nodes, and for measuring. A node that others should be able to trust is a
@@ -319,7 +319,9 @@ impl Protocol {
             Message::Taken { holder } => self.handle_taken(sender, holder),
             Message::Behind { remembered } => self.handle_behind(sender, remembered),
             Message::Pull { from, ranges } => self.handle_pull(now, sender, from, &ranges),
-            Message::Page { from, until } => self.handle_page(now, sender, from, until),
+            Message::Page { from, until, more } => {
+                self.handle_page(now, sender, from, Part { until, more });
+            }
             Message::Ping { seq, digest } => self.handle_ping(now, sender, seq, digest),
             Message::Ack { seq, digest } => self.handle_ack(now, sender, seq, digest),
             Message::PingReq { seq, target, address, patience_ms } => {

@@ -31,8 +31,9 @@ pub(crate) enum Message {
     /// Give me the table, where the names' hashes are `from` or more and differ from mine.
     Pull { from: u64, ranges: Vec<Range> },
     /// The updates are all that the table has where the names' hashes are in `from..until`, but for
-    /// ranges that the asker has alike; `until == 0` means to the end.
-    Page { from: u64, until: u64 },
+    /// ranges that the asker has alike; `until == 0` means to the end. Whether `more` pages are on
+    /// their way; if not, the asker asks for what is behind `until`.
+    Page { from: u64, until: u64, more: bool },
     /// Are you there? My table's hash is `digest`.
     Ping { seq: u64, digest: u64 },
     /// I am, or the one that I was asked to ping is. My table's hash is `digest`.
@@ -76,7 +77,10 @@ impl Message {
                     body.extend(digest.to_be_bytes());
                 }
             }
-            Self::Page { from, until } => words(body, PAGE, &[*from, *until]),
+            Self::Page { from, until, more } => {
+                words(body, PAGE, &[*from, *until]);
+                body.push(u8::from(*more));
+            }
             Self::Ping { seq, digest } => words(body, PING, &[*seq, *digest]),
             Self::Ack { seq, digest } => words(body, ACK, &[*seq, *digest]),
             Self::PingReq { seq, target, address, patience_ms } => {
@@ -127,7 +131,8 @@ impl Message {
             Self::Join | Self::Gossip => 0,
             Self::Hello { .. } | Self::HelloAck { .. } => 8,
             Self::Told { .. } | Self::Nack { .. } | Self::Leave { .. } => 8,
-            Self::Ping { .. } | Self::Ack { .. } | Self::Page { .. } | Self::Behind { .. } => 16,
+            Self::Ping { .. } | Self::Ack { .. } | Self::Behind { .. } => 16,
+            Self::Page { .. } => 16 + 1,
             Self::KeyAsk { step, .. } => 8 + keys::step_len(step),
             Self::KeyDone { .. } => 8 + 1,
             Self::Taken { holder } => address_len(holder),
@@ -162,7 +167,7 @@ pub(crate) fn decode(body: &[u8]) -> Option<(Message, Vec<Update>)> {
         TAKEN => Message::Taken { holder: reader.address()? },
         BEHIND => Message::Behind { remembered: reader.boot()? },
         PULL => Message::Pull { from: reader.u64()?, ranges: reader.ranges()? },
-        PAGE => Message::Page { from: reader.u64()?, until: reader.u64()? },
+        PAGE => Message::Page { from: reader.u64()?, until: reader.u64()?, more: reader.bool()? },
         PING => Message::Ping { seq: reader.u64()?, digest: reader.u64()? },
         ACK => Message::Ack { seq: reader.u64()?, digest: reader.u64()? },
         PING_REQ => Message::PingReq {
@@ -223,6 +228,14 @@ impl<'a> Reader<'a> {
             return None;
         }
         (0..n).map(|_| Some(Range { until: self.u64()?, digest: self.u64()? })).collect()
+    }
+
+    fn bool(&mut self) -> Option<bool> {
+        match self.u8()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
     }
 
     fn boot(&mut self) -> Option<Boot> {
@@ -291,7 +304,7 @@ pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
 const _: () = assert!(PAGE_LEN + update::LEN_MAX <= crate::seal::BODY_LEN_MIN);
 
 /// The longest of `Join`, `Page`, `Ping`, `Ack`, `Gossip` and `Leave`.
-const PAGE_LEN: usize = 1 + 8 + 8;
+const PAGE_LEN: usize = 1 + 8 + 8 + 1;
 
 const HELLO: u8 = 1;
 const HELLO_ACK: u8 = 2;
@@ -346,7 +359,7 @@ mod tests {
             Message::Behind { remembered: id("a").boot },
             Message::Pull { from: 9, ranges: Vec::new() },
             Message::Pull { from: 9, ranges: vec![Range { until: 20, digest: 5 }; RANGES_MAX] },
-            Message::Page { from: 9, until: 10 },
+            Message::Page { from: 9, until: 10, more: true },
             Message::Ping { seq: 1, digest: u64::MAX },
             Message::Ack { seq: 1, digest: 2 },
             Message::PingReq { seq: 4, target: id("z"), address, patience_ms: 5 },

@@ -21,11 +21,19 @@ pub(super) struct Pull {
     pub(super) purpose: Purpose,
     /// Everything below is here.
     cursor: u64,
-    /// Pages beyond a gap: where they begin and end.
-    ahead: BTreeMap<u64, u64>,
-    n_pages: u32,
+    /// Pages beyond a gap, by where they begin.
+    ahead: BTreeMap<u64, Part>,
     n_tries: u32,
     next: Instant,
+}
+
+/// How a page ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    /// 0: the table ends with it.
+    pub(super) until: u64,
+    /// Whether the page after it is on its way without being asked for.
+    pub(super) more: bool,
 }
 
 /// Some of a table, up to a position (0: to the end).
@@ -71,7 +79,6 @@ impl Protocol {
             purpose,
             cursor: 0,
             ahead: BTreeMap::new(),
-            n_pages: 0,
             n_tries: 0,
             next: now,
         };
@@ -138,23 +145,22 @@ impl Protocol {
         let is_anything = !updates.is_empty();
         let mut n_pages = 0;
         let mut rest = updates.into_iter().peekable();
-        for _ in 0..PAGES_PER_PULL {
-            if !self.may_cause(0) {
-                break;
-            }
-            // `until` has the same length whatever it is, so the page can be filled before.
-            let mut draft = Draft::new(Message::Page { from, until: 0 }, self.body_len_max);
+        while n_pages < PAGES_PER_PULL && self.may_cause(0) {
+            // These have the same length whatever they are, so the page can be filled before.
+            let page = Message::Page { from, until: 0, more: false };
+            let mut draft = Draft::new(page, self.body_len_max);
             while let Some((_, update)) = rest.next_if(|(_, update)| update.len() <= draft.room()) {
                 draft.push(update);
             }
             let next = rest.peek().map(|(position, _)| *position);
-            let page = Message::Page { from, until: next.unwrap_or(end) };
+            n_pages += 1;
+            let more = next.is_some() && n_pages < PAGES_PER_PULL && self.may_cause(1);
+            let page = Message::Page { from, until: next.unwrap_or(end), more };
             self.post(to.from, to.id.boot, draft.with_message(page));
-            n_pages += u32::from(is_anything);
             let Some(next) = next else { break };
             from = next;
         }
-        n_pages
+        if is_anything { n_pages } else { 0 }
     }
 
     /// What this table has from `from` on, but for the `ranges` that are alike.
@@ -178,33 +184,36 @@ impl Protocol {
     }
 
     /// A page arrived; its updates are merged already.
-    pub(super) fn handle_page(&mut self, now: Instant, sender: &Sender, from: u64, until: u64) {
-        let timeout = self.config.probe_timeout;
+    pub(super) fn handle_page(&mut self, now: Instant, sender: &Sender, from: u64, part: Part) {
+        let (reordered, timeout) = (self.config.probe_timeout_min, self.config.probe_timeout);
         let Some(pull) = self.pulls.get_mut(&sender.id) else { return };
-        if until != 0 && until <= from {
+        if part.until != 0 && part.until <= from {
             return;
         }
         if pull.ahead.len() < PAGES_AHEAD_MAX || from <= pull.cursor {
-            pull.ahead.insert(from, until);
+            pull.ahead.insert(from, part);
         }
-        let before = pull.cursor;
-        while let Some((&from, &until)) = pull.ahead.first_key_value()
+        let (before, mut more) = (pull.cursor, true);
+        while let Some((&from, &part)) = pull.ahead.first_key_value()
             && from <= pull.cursor
         {
             pull.ahead.pop_first();
-            if until == 0 {
+            if part.until == 0 {
                 return self.finish_pull(now, &sender.id);
             }
-            pull.cursor = pull.cursor.max(until);
+            if part.until > pull.cursor {
+                (pull.cursor, more) = (part.until, part.more);
+            }
         }
         if pull.cursor > before {
-            pull.n_tries = 0;
-            pull.next = now + timeout;
-            // The last of a burst: the sender waits to be asked for more.
-            pull.n_pages += 1;
-            if pull.n_pages.is_multiple_of(PAGES_PER_PULL) {
-                self.ask(now, &sender.id);
+            (pull.n_tries, pull.next) = (0, now + timeout);
+            if !more {
+                return self.ask(now, &sender.id);
             }
+        }
+        // The last one has overtaken another one, or that is lost.
+        if pull.ahead.values().any(|ahead| !ahead.more) {
+            pull.next = pull.next.min(now + reordered);
         }
     }
 
