@@ -1,6 +1,7 @@
 //! What all handles of a node share: its views, its processes, its routes to other nodes, and the
 //! way to its driver.
 
+use crate::changes::Changes;
 use crate::driver::{Input, SPAWNED};
 use crate::ending::Ending;
 use crate::event::{EVENTS_MAX, Event};
@@ -36,6 +37,7 @@ pub(crate) struct Core {
     pub gone: Gone,
     pub sink: Arc<Sink>,
     pub events: Hub<Event>,
+    pub changes: Changes,
     /// Names, groups or routes changed: whoever did not find one looks again.
     pub changed: Notify,
     members: Mutex<Arc<[Member]>>,
@@ -87,6 +89,7 @@ impl Core {
             gone: Gone::default(),
             sink: Arc::new(Sink(weak.clone())),
             events: Hub::new(EVENTS_MAX),
+            changes: Changes::new(),
             changed: Notify::new(),
             members: Mutex::new(Arc::new([])),
             inputs,

@@ -13,8 +13,8 @@ use crate::ops::{
 use crate::reference::{Address, Ref, Target};
 use crate::traffic::Watcher;
 use crate::{
-    Down, Member, Message, Monitor, Name, NodeId, Pid, Registered, Result, Snapshot, Stop, ToName,
-    Worker,
+    Down, GroupChanges, Member, Message, Monitor, Name, NameChanges, NodeId, Pid, Registered,
+    Result, Snapshot, Stop, ToName, Worker,
 };
 use std::fmt;
 use std::marker::PhantomData;
@@ -379,6 +379,22 @@ impl Swarm {
     #[must_use]
     pub fn events(&self) -> Events {
         Events(self.core.events.subscribe())
+    }
+
+    /// The names that begin with `prefix` and what becomes of them, as this node sees it: first
+    /// all that have a process, in no order, then [`NameChange::Complete`](crate::NameChange), then
+    /// every change. An empty prefix follows all.
+    #[must_use]
+    pub fn watch_names(&self, prefix: &str) -> NameChanges {
+        NameChanges::new(&self.core.changes, &self.core.names, prefix)
+    }
+
+    /// The members of `group` and what becomes of them, as this node sees it: first all that are
+    /// there, in the order of the pids, then [`GroupChange::Complete`](crate::GroupChange), then
+    /// every change. The group need not exist.
+    #[must_use]
+    pub fn watch_group(&self, group: impl ToName) -> GroupChanges {
+        GroupChanges::new(&self.core.changes, &self.core.groups, group.name_bytes())
     }
 
     /// The state of this node.

@@ -1,6 +1,7 @@
 //! One writer, many bounded readers: each learns how much it missed.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
@@ -17,9 +18,18 @@ struct Readers<T> {
     is_closed: bool,
 }
 
-#[derive(Debug)]
 struct Inbox<T> {
+    wanted: Wanted<T>,
     state: Mutex<State<T>>,
+}
+
+/// Which items a reader gets; `None` for all.
+type Wanted<T> = Option<Box<dyn Fn(&T) -> bool + Send + Sync>>;
+
+impl<T: fmt::Debug> fmt::Debug for Inbox<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Inbox").field(&self.state).finish()
+    }
 }
 
 #[derive(Debug)]
@@ -57,11 +67,22 @@ impl<T: Clone> Hub<T> {
 
     /// A reader of `first`, then of what is published from now on.
     pub(crate) fn subscribe_after(&self, first: impl IntoIterator<Item = T>) -> Reader<T> {
-        let waiting = first.into_iter().collect();
+        self.add(first.into_iter().collect(), None)
+    }
+
+    /// A reader of what is published from now on and is `wanted`.
+    pub(crate) fn subscribe_to(
+        &self,
+        wanted: impl Fn(&T) -> bool + Send + Sync + 'static,
+    ) -> Reader<T> {
+        self.add(VecDeque::new(), Some(Box::new(wanted)))
+    }
+
+    fn add(&self, waiting: VecDeque<T>, wanted: Wanted<T>) -> Reader<T> {
         let mut readers = lock(&self.readers);
         // Of a hub that is closed already a reader gets `first`, and its end.
         let state = State { waiting, missed: 0, is_closed: readers.is_closed, waker: None };
-        let inbox = Arc::new(Inbox { state: Mutex::new(state) });
+        let inbox = Arc::new(Inbox { wanted, state: Mutex::new(state) });
         if !readers.is_closed {
             readers.inboxes.push(Arc::downgrade(&inbox));
         }
@@ -72,6 +93,9 @@ impl<T: Clone> Hub<T> {
     pub(crate) fn publish(&self, item: &T) {
         lock(&self.readers).inboxes.retain(|reader| {
             let Some(reader) = reader.upgrade() else { return false };
+            if reader.wanted.as_ref().is_some_and(|wanted| !wanted(item)) {
+                return true;
+            }
             let mut state = lock(&reader.state);
             if state.waiting.len() >= self.capacity {
                 state.waiting.pop_front();
@@ -96,6 +120,14 @@ impl<T: Clone> Hub<T> {
 }
 
 impl<T> Reader<T> {
+    /// Passes over what waits; returns how much that was.
+    pub(crate) fn skip(&mut self) -> u64 {
+        let mut state = lock(&self.0.state);
+        let skipped = state.waiting.len() as u64;
+        state.waiting.clear();
+        skipped
+    }
+
     /// The next item.
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next<T>> {
         let mut state = lock(&self.0.state);
@@ -152,6 +184,19 @@ mod tests {
         }
         hub.close();
         assert_eq!(next(&mut slow), Poll::Ready(Next::Closed));
+    }
+
+    #[test]
+    fn a_reader_gets_what_it_wants_and_can_pass_over_the_rest() {
+        let hub = Hub::new(4);
+        let mut even = hub.subscribe_to(|item| item % 2 == 0);
+        (0..12).for_each(|item| hub.publish(&item));
+        assert_eq!(next(&mut even), Poll::Ready(Next::Missed(2)));
+        assert_eq!(next(&mut even), Poll::Ready(Next::Item(4)));
+        assert_eq!(even.skip(), 3);
+        hub.publish(&12);
+        assert_eq!(next(&mut even), Poll::Ready(Next::Item(12)));
+        assert_eq!(next(&mut even), Poll::Pending);
     }
 
     #[test]

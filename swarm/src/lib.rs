@@ -31,6 +31,9 @@ pub use builder::{Builder, NodeAddress};
 mod config;
 pub use config::Config;
 
+mod changes;
+pub use changes::{GroupChange, GroupChanges, NameChange, NameChanges};
+
 mod core;
 
 mod driver;

@@ -114,19 +114,25 @@ impl Driver {
                     self.core.names.apply(event);
                     routes.set_settled(name);
                 }
+                self.core.changes.name(name, *now);
                 // Wherever it is now, messages no longer follow its last move.
                 routes.moved(name);
                 self.core.changed.notify_waiters();
             }
-            Fresh::Joined { group, pid, .. } => {
+            Fresh::Joined { group, pid, meta, .. } => {
+                let change = self.core.groups.apply(event);
+                if change != Change::Nothing {
+                    self.core.changes.group(group, *pid, Some(meta));
+                }
                 // A worker that joins again, or says something else of itself, is in it already.
-                if self.core.groups.apply(event) == Change::Joined {
+                if change == Change::Joined {
                     let joined = crate::Event::GroupJoined { group: group.clone(), pid: *pid };
                     self.core.events.publish(&joined);
                 }
             }
             Fresh::Left { group, pid, .. } => {
                 if self.core.groups.apply(event) == Change::Left {
+                    self.core.changes.group(group, *pid, None);
                     let left = crate::Event::GroupLeft { group: group.clone(), pid: *pid };
                     self.core.events.publish(&left);
                 }

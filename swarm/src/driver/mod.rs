@@ -299,6 +299,7 @@ impl Driver {
             self.endpoint.shutdown().await;
         }
         self.core.events.close();
+        self.core.changes.close();
         self.core.changed.notify_waiters();
     }
 }
