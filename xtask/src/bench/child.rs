@@ -52,7 +52,8 @@ impl Child {
         self.answer()
     }
 
-    fn tell(&mut self, request: &Request) -> Result<(), Failure> {
+    /// Asks, and does not wait: [`answer`](Self::answer) does.
+    pub(super) fn tell(&mut self, request: &Request) -> Result<(), Failure> {
         let mut line = serde_json::to_string(request)
             .map_err(|error| Failure::new(format!("a request does not encode: {error}")))?;
         line.push('\n');
@@ -62,7 +63,8 @@ impl Child {
             .map_err(|error| Failure::new(format!("process {} is gone: {error}", self.name)))
     }
 
-    fn answer(&mut self) -> Result<Reply, Failure> {
+    /// The answer to what was told.
+    pub(super) fn answer(&mut self) -> Result<Reply, Failure> {
         let failed = |what: &str| Failure::new(format!("process {}: {what}", self.name));
         let line = self.replies.recv_timeout(TIMEOUT).map_err(|error| match error {
             RecvTimeoutError::Timeout => failed("it did not answer within a minute"),

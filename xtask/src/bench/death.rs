@@ -23,16 +23,7 @@ const LOOK_EVERY: Duration = Duration::from_micros(200);
 
 /// Watches from now on: the view is to lose names, and to hold `count` again.
 pub(super) fn watch(swarm: Swarm, count: u64) -> Watching {
-    let mut events = swarm.events();
-    #[expect(clippy::disallowed_methods, reason = "`Watching` owns it, and awaits it")]
-    let dead = tokio::spawn(async move {
-        while let Some(event) = events.next().await {
-            if matches!(event, Event::NodeDown { .. }) {
-                return Some(wall_ns());
-            }
-        }
-        None
-    });
+    let dead = declared(&swarm);
     let (seen, complete) = oneshot::channel();
     thread::spawn(move || {
         let mut has_lost = false;
@@ -47,6 +38,20 @@ pub(super) fn watch(swarm: Swarm, count: u64) -> Watching {
         }
     });
     Watching { dead, complete }
+}
+
+/// When this node holds another one dead, from now on.
+pub(super) fn declared(swarm: &Swarm) -> JoinHandle<Option<u64>> {
+    let mut events = swarm.events();
+    #[expect(clippy::disallowed_methods, reason = "who watches owns it, and awaits it")]
+    tokio::spawn(async move {
+        while let Some(event) = events.next().await {
+            if matches!(event, Event::NodeDown { .. }) {
+                return Some(wall_ns());
+            }
+        }
+        None
+    })
 }
 
 impl Watching {

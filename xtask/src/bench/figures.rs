@@ -1,6 +1,7 @@
 //! Clocks, percentiles and memory.
 #![expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 
+use crate::cpu_time;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A stopwatch.
@@ -55,6 +56,12 @@ pub(super) fn resident() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
     pages.unwrap_or(0) * PAGE
+}
+
+/// The processor time that this process has used, in milliseconds.
+pub(super) fn cpu_ms() -> f64 {
+    let time = cpu_time::of(std::process::id()).unwrap_or_default();
+    time.as_secs_f64() * 1e3
 }
 
 /// What else runs on this machine: the load of the last minute.

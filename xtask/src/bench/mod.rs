@@ -4,17 +4,21 @@
 //! and output. What it counts is counted where it happens: deliveries by the worker that receives,
 //! running workers by the workers themselves.
 
+mod area;
 mod books;
+mod callers;
 mod calls;
 mod child;
 mod death;
 mod echo;
 mod figures;
 mod load;
-mod main_area;
 mod memory;
+mod namespace;
 mod node;
+mod nodes;
 mod protocol;
+mod registry;
 mod round;
 mod rows;
 mod swim;
@@ -32,7 +36,12 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum Area {
     /// Register, find, call, cast, survive a death: three node processes on loopback
-    Main(main_area::Args),
+    Main(area::Args),
+    /// Names: register, find, hide, carry, at 50,000 to 1,000,000 of them
+    Registry(area::Args),
+    /// What registrations weigh on the wire, in the network namespace that it runs in
+    #[command(hide = true)]
+    RegistryWire,
     /// Membership on real sockets: join, death, rest and loss, for groups of 3 to 100
     Swim(swim::Args),
     /// One cell of `swim`, in the network namespace that it runs in
@@ -63,6 +72,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         }
         Area::SwimNode(args) => swim::run_node(args),
         Area::Swim(args) => optimised::become_so().and_then(|()| swim::run(args)),
-        Area::Main(args) => optimised::become_so().and_then(|()| main_area::run(args)),
+        Area::RegistryWire => registry::run_wire(),
+        Area::Main(args) => optimised::become_so().and_then(|()| area::run(args, &round::SECTIONS)),
+        Area::Registry(args) => {
+            optimised::become_so().and_then(|()| area::run(args, &registry::SECTIONS))
+        }
     }
 }

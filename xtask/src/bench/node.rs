@@ -1,9 +1,11 @@
 //! A process of the bench: a node, or an end of the bare echo, as it is told.
 
 use super::echo::{Caller, Server};
-use super::protocol::{Reply, Request};
-use super::workers::Device;
-use super::{books, calls, death, load, memory};
+use super::figures::resident;
+use super::protocol::{Reply, Request, Role};
+use super::registry::Waiter;
+use super::workers::{Device, Timer};
+use super::{books, calls, death, load, memory, registry};
 use crate::Failure;
 use std::io::{BufRead, Write};
 use swarm::{ClusterSecret, Swarm};
@@ -44,41 +46,45 @@ struct State {
     death: Option<death::Watching>,
     server: Option<Server>,
     caller: Option<Caller>,
+    registry: registry::State,
 }
 
 impl State {
     async fn answer(&mut self, request: Request) -> Result<Reply, String> {
         match request {
-            Request::Start { name, secret, seeds } => {
+            Request::Start { name, secret, seeds, role } => {
                 let secret = ClusterSecret::from_file(&secret).map_err(text)?;
-                let swarm = Swarm::builder(name)
+                let node = Swarm::builder(name)
                     .bind("127.0.0.1:0")
                     .cluster("bench")
                     .secret(secret)
-                    .seeds(seeds)
-                    .worker::<Device>()
-                    .start()
-                    .await
-                    .map_err(text)?;
+                    .seeds(seeds);
+                let node = match role {
+                    Role::Server => node.worker::<Device>().worker::<Timer>().worker::<Waiter>(),
+                    Role::Observer => node,
+                };
+                let swarm = node.start().await.map_err(text)?;
                 let address = swarm.local_addr().to_string();
                 self.swarm = Some(swarm);
                 Ok(Reply::Address(address))
             }
             Request::Nodes => Ok(Reply::Count(self.node()?.nodes().len() as u64)),
             Request::Register { prefix, count, at_once } => {
-                load::register(self.node()?, &prefix, count, at_once).await
+                load::register::<Device>(self.node()?, &prefix, (), count, at_once).await
             }
             Request::Stop { prefix, count } => load::stop(self.node()?, &prefix, count).await,
             Request::Watch { count } => {
-                self.watch = Some(load::watch(self.node()?.clone(), count));
+                let swarm = self.node()?.clone();
+                let is_so = move || swarm.registered().count() as u64 == count;
+                self.watch = Some(load::watch(is_so));
                 Ok(Reply::Done)
             }
             Request::Watched => match self.watch.take() {
                 Some(watching) => Ok(Reply::At(watching.await.map_err(text)?)),
                 None => Err("nothing is watched".to_owned()),
             },
-            Request::Whereis { prefix, count, millis } => {
-                load::whereis(self.node()?, &prefix, count, millis).await
+            Request::Whereis { prefix, count, callers, millis } => {
+                load::whereis(self.node()?, &prefix, count, callers, millis).await
             }
             Request::Shares { prefix, count } => load::shares(self.node()?, &prefix, count),
             Request::Call { prefix, count, on, callers, millis } => {
@@ -112,13 +118,20 @@ impl State {
             Request::Echo { callers, millis } => {
                 self.caller.as_ref().ok_or("no connection")?.echo(callers, millis).await
             }
+            Request::Resident => Ok(Reply::Bytes(resident() as f64)),
+            Request::Registry(request) => {
+                let node = self.swarm.as_ref().ok_or(NO_NODE)?;
+                self.registry.answer(node, request).await
+            }
         }
     }
 
     fn node(&self) -> Result<&Swarm, String> {
-        self.swarm.as_ref().ok_or_else(|| "no node runs here".to_owned())
+        self.swarm.as_ref().ok_or_else(|| NO_NODE.to_owned())
     }
 }
+
+const NO_NODE: &str = "no node runs here";
 
 /// An error as the bench shows it.
 pub(super) fn text(error: impl std::fmt::Display) -> String {

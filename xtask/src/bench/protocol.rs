@@ -1,12 +1,13 @@
 //! What the bench and its processes say to each other: one line of JSON each way.
 
+use super::registry;
 use serde::{Deserialize, Serialize};
 
 /// What a process is to do. It answers each request before it reads the next.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Request {
     /// Start a node; answered with its address.
-    Start { name: String, secret: String, seeds: Vec<String> },
+    Start { name: String, secret: String, seeds: Vec<String>, role: Role },
     /// How many nodes it sees.
     Nodes,
     /// Register `count` workers, so many at once.
@@ -18,7 +19,7 @@ pub(super) enum Request {
     /// Answered when it does.
     Watched,
     /// Look names up for a while.
-    Whereis { prefix: String, count: u64, millis: u64 },
+    Whereis { prefix: String, count: u64, callers: u64, millis: u64 },
     /// How many of these names run on each node.
     Shares { prefix: String, count: u64 },
     /// Call names that run on the node `on`, and see that they do.
@@ -39,6 +40,19 @@ pub(super) enum Request {
     EchoDial { address: String },
     /// Echo over it for a while.
     Echo { callers: u64, millis: u64 },
+    /// How much memory this process has.
+    Resident,
+    /// What only `bench registry` asks.
+    Registry(registry::Request),
+}
+
+/// What a node may run.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) enum Role {
+    /// Every kind of worker.
+    Server,
+    /// None: it holds its copy of the names.
+    Observer,
 }
 
 /// What it answers.
@@ -47,11 +61,13 @@ pub(super) enum Reply {
     Done,
     Address(String),
     Count(u64),
-    /// The resident memory of one worker, in bytes.
+    /// Resident memory.
     Bytes(f64),
     /// The time of day in nanoseconds.
     At(u64),
-    Registered {
+    /// What many callers came to.
+    Answered {
+        count: u64,
         seconds: f64,
         p50_us: f64,
         p99_us: f64,

@@ -1,13 +1,15 @@
 //! One round of `bench main`: three fresh node processes, and every row once.
 
+use super::area::Section;
 use super::child::Child;
-use super::figures::{Watch, median};
+use super::figures::median;
+use super::nodes::{Answered, Nodes, Rate, bytes, node, rate, unexpected};
 use super::protocol::{Reply, Request};
 use super::rows::Row;
 use crate::Failure;
-use std::path::PathBuf;
-use std::time::Duration;
-use swarm_base::ClusterSecret;
+
+/// All of it uses the same names.
+pub(super) const SECTIONS: [Section; 1] = [Section { name: "main", measure: run }];
 
 const NAMES: u64 = 10_000;
 const NODES: usize = 3;
@@ -28,7 +30,7 @@ const ECHOES_MAX: f64 = 1.6;
 const CALL_US_MAX: f64 = 120.0;
 
 /// Measures every row once.
-pub(super) fn run() -> Result<Vec<Row>, Failure> {
+fn run() -> Result<Vec<Row>, Failure> {
     let mut round = Round::start()?;
     round.step("the first use of everything");
     round.register("warm", WARM_UP, AT_ONCE)?;
@@ -62,76 +64,34 @@ pub(super) fn run() -> Result<Vec<Row>, Failure> {
 }
 
 struct Round {
-    nodes: Vec<Child>,
-    begun: Watch,
+    nodes: Nodes,
     /// How many names the views hold.
     names: u64,
 }
 
-/// What a registration of many names came to.
-struct Registered {
-    rate: f64,
-    views_ms: f64,
-}
-
 impl Round {
-    /// Three nodes that see each other.
     fn start() -> Result<Self, Failure> {
-        let secret = Secret::new()?;
-        let (mut nodes, mut seeds) = (Vec::new(), Vec::new());
-        for at in 1..=NODES {
-            let name = node(at);
-            let mut child = Child::start(&name)?;
-            let secret = secret.0.to_string_lossy().into_owned();
-            match child.ask(&Request::Start { name, secret, seeds: seeds.clone() })? {
-                Reply::Address(address) => seeds.push(address),
-                other => return Err(unexpected(&other)),
-            }
-            nodes.push(child);
-        }
-        let begun = Watch::start();
-        for node in &mut nodes {
-            wait_for(|| Ok(count(node.ask(&Request::Nodes)?)? == NODES as u64))?;
-        }
-        Ok(Self { nodes, begun, names: 0 })
+        Ok(Self { nodes: Nodes::start(NODES)?, names: 0 })
     }
 
     fn step(&self, what: &str) {
-        eprintln!("  {:5.1} s  {what}", self.begun.seconds());
+        self.nodes.step(what);
     }
 
     fn first(&mut self, request: &Request) -> Result<Reply, Failure> {
-        self.nodes[0].ask(request)
-    }
-
-    fn all(&mut self, request: &Request) -> Result<Vec<Reply>, Failure> {
-        self.nodes.iter_mut().map(|node| node.ask(request)).collect()
+        self.nodes.first(request)
     }
 
     /// Registers through the first node, while all three watch their views.
-    fn register(&mut self, prefix: &str, count: u64, at_once: u64) -> Result<Registered, Failure> {
+    fn register(&mut self, prefix: &str, count: u64, at_once: u64) -> Result<Answered, Failure> {
         self.names += count;
-        self.all(&Request::Watch { count: self.names })?;
         let request = Request::Register { prefix: prefix.to_owned(), count, at_once };
-        let Reply::Registered { seconds, p50_us, p99_us, last_ok_ns } = self.first(&request)?
-        else {
-            return Err(Failure::new("a registration answered something else"));
-        };
-        let mut views_ms: f64 = 0.0;
-        for seen in self.all(&Request::Watched)? {
-            let Reply::At(at) = seen else { return Err(unexpected(&seen)) };
-            views_ms = views_ms.max(at.saturating_sub(last_ok_ns) as f64 / 1e6);
-        }
-        let rate = count as f64 / seconds;
-        eprintln!("           {rate:.0}/s, p50 {p50_us:.0} µs, p99 {p99_us:.0} µs");
-        Ok(Registered { rate, views_ms })
+        self.nodes.until(self.names, &request)
     }
 
     fn stop(&mut self, prefix: &str, count: u64) -> Result<(), Failure> {
         self.names -= count;
-        self.all(&Request::Watch { count: self.names })?;
-        self.first(&Request::Stop { prefix: prefix.to_owned(), count })?;
-        self.all(&Request::Watched)?;
+        self.nodes.until(self.names, &Request::Stop { prefix: prefix.to_owned(), count })?;
         Ok(())
     }
 
@@ -153,11 +113,12 @@ impl Round {
 
     fn whereis(&mut self) -> Result<Row, Failure> {
         let (prefix, count) = ("dev".to_owned(), NAMES);
-        let found = rate(self.first(&Request::Whereis { prefix, count, millis: 1_000 })?)?;
-        Ok(Row::at_least("whereis, one caller, 10,000 names", found.0, "/s", 3e6))
+        let found =
+            rate(self.first(&Request::Whereis { prefix, count, callers: 1, millis: 1_000 })?)?;
+        Ok(Row::at_least("whereis, one caller, 10,000 names", found.per_second, "/s", 3e6))
     }
 
-    fn call(&mut self, on: usize, callers: u64, millis: u64) -> Result<(f64, f64), Failure> {
+    fn call(&mut self, on: usize, callers: u64, millis: u64) -> Result<Rate, Failure> {
         let (prefix, on) = ("dev".to_owned(), node(on));
         rate(self.first(&Request::Call { prefix, count: NAMES, on, callers, millis })?)
     }
@@ -171,8 +132,8 @@ impl Round {
         let (mut echoes, mut calls) = (Vec::new(), Vec::new());
         for _ in 0..TURNS {
             let echo = Request::Echo { callers: 1, millis: TURN_MS };
-            echoes.push(rate(caller.ask(&echo)?)?.1);
-            calls.push(self.call(2, 1, TURN_MS)?.1);
+            echoes.push(rate(caller.ask(&echo)?)?.p50_us);
+            calls.push(self.call(2, 1, TURN_MS)?.p50_us);
         }
         let (echo, call) = (median(&echoes), median(&calls));
         eprintln!("           bare echo p50 {echo:.1} µs, call p50 {call:.1} µs");
@@ -181,8 +142,8 @@ impl Round {
     }
 
     fn call_many(&mut self) -> Result<Row, Failure> {
-        let (per_second, p50) = self.call(2, CALLERS, RATE_MS)?;
-        eprintln!("           p50 {p50:.0} µs");
+        let Rate { per_second, p50_us, .. } = self.call(2, CALLERS, RATE_MS)?;
+        eprintln!("           p50 {p50_us:.0} µs");
         Ok(Row::at_least("call by name to another node, 64 callers", per_second, "/s", 1e5))
     }
 
@@ -204,18 +165,17 @@ impl Round {
     }
 
     fn call_local(&mut self) -> Result<Row, Failure> {
-        let (_, p50) = self.call(1, 1, 1_000)?;
+        let p50 = self.call(1, 1, 1_000)?.p50_us;
         Ok(Row::at_most("local call, one caller, p50", p50, "µs", 1.5))
     }
 
     /// Kills the third node. What ran there must run on the others, each name once, by the
     /// workers' own books; the time is the later of the last start and the last complete view.
     fn death(&mut self) -> Result<Row, Failure> {
-        let Some(mut third) = self.nodes.pop() else { return Err(Failure::new("no third node")) };
-        self.all(&Request::WatchDeath { count: self.names })?;
-        third.kill()?;
+        self.nodes.all(&Request::WatchDeath { count: self.names })?;
+        self.nodes.kill_last()?;
         let (mut dead, mut complete) = (u64::MAX, 0);
-        for seen in self.all(&Request::Death)? {
+        for seen in self.nodes.all(&Request::Death)? {
             let Reply::Death { dead_ns, complete_ns, last_start_ns } = seen else {
                 return Err(unexpected(&seen));
             };
@@ -223,7 +183,7 @@ impl Round {
             complete = complete.max(complete_ns).max(last_start_ns);
         }
         let mut running = Vec::new();
-        for workers in self.all(&Request::Running)? {
+        for workers in self.nodes.all(&Request::Running)? {
             let Reply::Running(names) = workers else { return Err(unexpected(&workers)) };
             running.extend(names);
         }
@@ -240,66 +200,6 @@ impl Round {
 }
 
 fn memory() -> Result<Row, Failure> {
-    match Child::start("memory")?.ask(&Request::Memory { workers: WORKERS })? {
-        Reply::Bytes(bytes) => {
-            Ok(Row::at_most("memory of a spawned worker, of 100,000", bytes / 1e3, "KB", 5.0))
-        }
-        other => Err(unexpected(&other)),
-    }
-}
-
-fn node(at: usize) -> String {
-    format!("n{at}")
-}
-
-fn count(reply: Reply) -> Result<u64, Failure> {
-    match reply {
-        Reply::Count(count) => Ok(count),
-        other => Err(unexpected(&other)),
-    }
-}
-
-/// Calls per second, and their median in microseconds.
-fn rate(reply: Reply) -> Result<(f64, f64), Failure> {
-    match reply {
-        Reply::Rate { per_second, p50_us, .. } => Ok((per_second, p50_us)),
-        other => Err(unexpected(&other)),
-    }
-}
-
-fn unexpected(reply: &Reply) -> Failure {
-    Failure::new(format!("a process of the bench answered {reply:?}"))
-}
-
-/// Polls until it is so.
-fn wait_for(mut is_so: impl FnMut() -> Result<bool, Failure>) -> Result<(), Failure> {
-    let begun = Watch::start();
-    while !is_so()? {
-        if begun.elapsed() > Duration::from_secs(20) {
-            return Err(Failure::new("the nodes do not find each other"));
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    Ok(())
-}
-
-/// The file of the cluster's secret; removed when the nodes have read it.
-struct Secret(PathBuf);
-
-impl Secret {
-    fn new() -> Result<Self, Failure> {
-        let path = std::env::temp_dir().join(format!("swarm-bench-{}.secret", std::process::id()));
-        // What an earlier process with this number has left behind.
-        let _ = std::fs::remove_file(&path);
-        match ClusterSecret::generate().to_file(&path) {
-            Ok(()) => Ok(Self(path)),
-            Err(error) => Err(Failure::new(format!("{}: {error}", path.display()))),
-        }
-    }
-}
-
-impl Drop for Secret {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
+    let taken = bytes(Child::start("memory")?.ask(&Request::Memory { workers: WORKERS })?)?;
+    Ok(Row::at_most("memory of a spawned worker, of 100,000", taken / 1e3, "KB", 5.0))
 }

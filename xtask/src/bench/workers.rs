@@ -2,6 +2,7 @@
 
 use super::books::Entry;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use swarm::{BoxError, Cx, Handle, Message, Worker};
 
 /// A named worker: echoes, counts what is cast to it, and keeps its own entry in the books.
@@ -78,6 +79,37 @@ impl Handle<Received> for Device {
 impl Handle<Where> for Device {
     async fn handle(&mut self, _: Where, cx: &mut Cx<Self>) -> String {
         cx.node().name.to_string()
+    }
+}
+
+/// A named worker that keeps what it was started with, and no books.
+pub(super) struct Timer {
+    every: Duration,
+}
+
+/// What it was started with.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Every;
+
+impl Message for Every {
+    const NAME: &'static str = "every";
+    type Reply = Duration;
+}
+
+impl Worker for Timer {
+    const KIND: &'static str = "timer";
+    type Args = Duration;
+    type State = ();
+    type Accepts = (Every,);
+
+    async fn start(every: Duration, _: &mut Cx<Self>) -> Result<Self, BoxError> {
+        Ok(Self { every })
+    }
+}
+
+impl Handle<Every> for Timer {
+    async fn handle(&mut self, _: Every, _: &mut Cx<Self>) -> Duration {
+        self.every
     }
 }
 

@@ -4,8 +4,8 @@
 
 use super::awake::Awake;
 use super::bed::{Bed, PATIENCE};
-use super::traffic::{Traffic, cpu_ms, set_up, tool};
-use crate::bench::figures::{median, resident};
+use crate::bench::figures::{cpu_ms, median, resident};
+use crate::bench::namespace::{Traffic, set_up, tool};
 use crate::{Failure, output};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

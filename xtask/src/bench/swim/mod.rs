@@ -6,16 +6,16 @@ mod bed;
 mod cell;
 mod heap;
 mod plan;
-mod traffic;
 
 pub(super) use awake::run as run_awake;
 pub(super) use cell::{Args as CellArgs, Frozen as NodeArgs, run_cell, run_node};
 pub(super) use heap::run as run_heap;
 
+use super::area::judge;
+use super::namespace;
 use super::rows::Row;
 use crate::{Failure, output};
 use plan::{Plan, rows};
-use std::process::{Command, Stdio};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -57,29 +57,11 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
     output::line("")?;
     rows.iter().try_for_each(output::line)?;
-    let missed: Vec<_> = rows.iter().filter(|row| !row.is_ok()).map(Row::name).collect();
-    if missed.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::new(format!("short of the figure: {}", missed.join("; "))))
+    judge(&rows)
 }
 
 /// Has a cell measured by a process of its own, in a namespace of its own.
 fn measure(plan: &Plan) -> Result<cell::Figures, Failure> {
-    let own = std::env::current_exe().map_err(|e| Failure::new(e.to_string()))?;
-    let done = Command::new("unshare")
-        .arg("--net")
-        .arg(own)
-        .args(["bench", "swim-cell"])
-        .args(plan.args())
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| Failure::new(format!("unshare (util-linux) does not start: {error}")))?;
-    if !done.status.success() {
-        let why = "want root, `ip` (iproute2) and, for loss, `nft` (nftables)";
-        return Err(Failure::new(format!("{} ended with {}; {why}", plan.name, done.status)));
-    }
-    serde_json::from_slice(&done.stdout)
-        .map_err(|error| Failure::new(format!("{}: no figures: {error}", plan.name)))
+    let args = std::iter::once("swim-cell".to_owned()).chain(plan.args());
+    namespace::measure(plan.name, args)
 }

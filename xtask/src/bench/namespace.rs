@@ -1,7 +1,32 @@
-//! What goes over the loopback of this namespace, and the loss on it.
+//! A network namespace of its own, so that every byte on its loopback is what is measured.
 
-use crate::cpu_time;
-use std::process::Command;
+use crate::Failure;
+use serde::de::DeserializeOwned;
+use std::process::{Command, Stdio};
+
+/// Has a command of the bench run by a process of its own in such a namespace, and reads the JSON
+/// that it writes.
+pub(super) fn measure<T: DeserializeOwned>(
+    what: &str,
+    args: impl IntoIterator<Item = String>,
+) -> Result<T, Failure> {
+    let own = std::env::current_exe().map_err(|e| Failure::new(e.to_string()))?;
+    let done = Command::new("unshare")
+        .arg("--net")
+        .arg(own)
+        .arg("bench")
+        .args(args)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| Failure::new(format!("unshare (util-linux) does not start: {error}")))?;
+    if !done.status.success() {
+        let why = "want root, `ip` (iproute2) and, for loss, `nft` (nftables)";
+        return Err(Failure::new(format!("{what} ended with {}; {why}", done.status)));
+    }
+    serde_json::from_slice(&done.stdout)
+        .map_err(|error| Failure::new(format!("{what}: no figures: {error}")))
+}
 
 /// Frames and bytes that were sent, whole frames with their headers.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,10 +72,4 @@ pub(super) fn tool(program: &str, args: &[&str]) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("{program} {}: {}", args.join(" "), String::from_utf8_lossy(&done.stderr)))
-}
-
-/// The processor time that this process has used, in milliseconds.
-pub(super) fn cpu_ms() -> f64 {
-    let time = cpu_time::of(std::process::id()).unwrap_or_default();
-    time.as_secs_f64() * 1e3
 }

@@ -1,0 +1,182 @@
+//! The node processes of a section, driven together.
+
+use super::child::Child;
+use super::figures::Watch;
+use super::protocol::{Reply, Request, Role};
+use crate::Failure;
+use std::path::PathBuf;
+use std::time::Duration;
+use swarm_base::ClusterSecret;
+
+/// Node processes that see each other. Dropped, they end.
+pub(super) struct Nodes {
+    nodes: Vec<Child>,
+    seeds: Vec<String>,
+    secret: Secret,
+    begun: Watch,
+}
+
+/// What many callers came to.
+pub(super) struct Answered {
+    /// Answers per second.
+    pub(super) rate: f64,
+    /// From the last answer on, until every view was complete.
+    pub(super) views_ms: f64,
+}
+
+impl Nodes {
+    /// `count` nodes on which anything may run.
+    pub(super) fn start(count: usize) -> Result<Self, Failure> {
+        let secret = Secret::new()?;
+        let mut nodes =
+            Self { nodes: Vec::new(), seeds: Vec::new(), secret, begun: Watch::start() };
+        for _ in 0..count {
+            nodes.add(Role::Server)?;
+        }
+        nodes.settle()?;
+        Ok(nodes)
+    }
+
+    /// One more.
+    pub(super) fn add(&mut self, role: Role) -> Result<(), Failure> {
+        let name = node(self.nodes.len() + 1);
+        let mut child = Child::start(&name)?;
+        let secret = self.secret.0.to_string_lossy().into_owned();
+        match child.ask(&Request::Start { name, secret, seeds: self.seeds.clone(), role })? {
+            Reply::Address(address) => self.seeds.push(address),
+            other => return Err(unexpected(&other)),
+        }
+        self.nodes.push(child);
+        Ok(())
+    }
+
+    /// Waits until every node sees all.
+    pub(super) fn settle(&mut self) -> Result<(), Failure> {
+        let all = self.nodes.len() as u64;
+        for node in &mut self.nodes {
+            wait_for(|| Ok(count(node.ask(&Request::Nodes)?)? == all))?;
+        }
+        Ok(())
+    }
+
+    /// Says what comes now.
+    pub(super) fn step(&self, what: &str) {
+        eprintln!("  {:5.1} s  {what}", self.begun.seconds());
+    }
+
+    /// The `nth` node, counted from one.
+    pub(super) fn nth(&mut self, nth: usize) -> &mut Child {
+        &mut self.nodes[nth - 1]
+    }
+
+    /// Asks the first node.
+    pub(super) fn first(&mut self, request: &Request) -> Result<Reply, Failure> {
+        self.nth(1).ask(request)
+    }
+
+    /// Asks one after the other.
+    pub(super) fn all(&mut self, request: &Request) -> Result<Vec<Reply>, Failure> {
+        self.nodes.iter_mut().map(|node| node.ask(request)).collect()
+    }
+
+    /// Asks the first node what takes many callers, while all watch until their views hold
+    /// `names` names.
+    pub(super) fn until(&mut self, names: u64, request: &Request) -> Result<Answered, Failure> {
+        self.all(&Request::Watch { count: names })?;
+        let reply = self.first(request)?;
+        let Reply::Answered { count, seconds, p50_us, p99_us, last_ok_ns } = reply else {
+            return Err(unexpected(&reply));
+        };
+        let mut views_ms: f64 = 0.0;
+        for at in self.all(&Request::Watched)? {
+            views_ms = views_ms.max(time(at)?.saturating_sub(last_ok_ns) as f64 / 1e6);
+        }
+        let rate = count as f64 / seconds;
+        eprintln!("           {rate:.0}/s, p50 {p50_us:.0} µs, p99 {p99_us:.0} µs");
+        Ok(Answered { rate, views_ms })
+    }
+
+    /// `kill -9` for the last one.
+    pub(super) fn kill_last(&mut self) -> Result<(), Failure> {
+        self.seeds.pop();
+        self.nodes.pop().ok_or_else(|| Failure::new("no node is left to kill"))?.kill()
+    }
+}
+
+/// The name of the `nth` node, counted from one.
+pub(super) fn node(nth: usize) -> String {
+    format!("n{nth}")
+}
+
+pub(super) fn count(reply: Reply) -> Result<u64, Failure> {
+    match reply {
+        Reply::Count(count) => Ok(count),
+        other => Err(unexpected(&other)),
+    }
+}
+
+pub(super) fn bytes(reply: Reply) -> Result<f64, Failure> {
+    match reply {
+        Reply::Bytes(bytes) => Ok(bytes),
+        other => Err(unexpected(&other)),
+    }
+}
+
+pub(super) fn time(reply: Reply) -> Result<u64, Failure> {
+    match reply {
+        Reply::At(at) => Ok(at),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// How often a second something was done, and what it took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rate {
+    pub(super) per_second: f64,
+    pub(super) p50_us: f64,
+    pub(super) p99_us: f64,
+}
+
+pub(super) fn rate(reply: Reply) -> Result<Rate, Failure> {
+    match reply {
+        Reply::Rate { per_second, p50_us, p99_us } => Ok(Rate { per_second, p50_us, p99_us }),
+        other => Err(unexpected(&other)),
+    }
+}
+
+pub(super) fn unexpected(reply: &Reply) -> Failure {
+    Failure::new(format!("a process of the bench answered {reply:?}"))
+}
+
+/// Polls until it is so.
+fn wait_for(mut is_so: impl FnMut() -> Result<bool, Failure>) -> Result<(), Failure> {
+    let begun = Watch::start();
+    while !is_so()? {
+        if begun.elapsed() > Duration::from_secs(20) {
+            return Err(Failure::new("the nodes do not find each other"));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+/// The file of the cluster's secret; removed with the nodes.
+struct Secret(PathBuf);
+
+impl Secret {
+    fn new() -> Result<Self, Failure> {
+        let path = std::env::temp_dir().join(format!("swarm-bench-{}.secret", std::process::id()));
+        // What an earlier process with this number has left behind.
+        let _ = std::fs::remove_file(&path);
+        match ClusterSecret::generate().to_file(&path) {
+            Ok(()) => Ok(Self(path)),
+            Err(error) => Err(Failure::new(format!("{}: {error}", path.display()))),
+        }
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
