@@ -21,6 +21,11 @@ pub struct Config {
     pub history_facts_max: usize,
     /// The most bytes of the same.
     pub history_len_max: usize,
+    /// The most names that may be taken in the whole cluster: this node registers none beyond it.
+    /// Nodes that register at the same time may pass it by as many as they start at once.
+    pub names_max: usize,
+    /// The most groups that a process of this node may be in.
+    pub groups_max: usize,
     /// The most bytes of facts on their way to one peer, unacknowledged. Bounds the memory that
     /// a slow peer takes; a whole batch at least, so that a round trip moves one.
     pub feed_len_max: usize,
@@ -42,6 +47,8 @@ impl Default for Config {
             ask_timeout: Duration::from_secs(1),
             history_facts_max: 64 * 1024,
             history_len_max: 16 * 1024 * 1024,
+            names_max: 4 * 1024 * 1024,
+            groups_max: 1024 * 1024,
             feed_len_max: 4 * 1024 * 1024,
             snapshot_window: 8,
             snapshot_len_max: 512 * 1024 * 1024,
@@ -75,6 +82,12 @@ impl Config {
         }
         if self.history_len_max == 0 {
             return bad("registry.history_len_max", "positive integer");
+        }
+        if self.names_max == 0 {
+            return bad("registry.names_max", "positive integer");
+        }
+        if self.groups_max == 0 {
+            return bad("registry.groups_max", "positive integer");
         }
         if self.feed_len_max < 1024 * 1024 {
             return bad("registry.feed_len_max", "at least 1 MiB");

@@ -186,6 +186,29 @@ impl Registry {
         self.replica.n_taken
     }
 
+    /// Whether as many names are taken as [`names_max`](Config::names_max) allows. It is for the
+    /// layer above to heed, which knows whom to tell.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.len() >= self.config.names_max
+    }
+
+    /// Whether the process `pid` of this node may join `group`: it is in it, or in fewer groups
+    /// than [`groups_max`](Config::groups_max).
+    #[must_use]
+    pub fn may_join(&self, pid: Pid, group: &Name) -> bool {
+        let groups = self.replica.logs[OWN].members.get(&pid);
+        groups.is_none_or(|groups| {
+            groups.len() < self.config.groups_max || groups.contains_key(group)
+        })
+    }
+
+    /// What can be tuned.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Whether every name is free.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -211,6 +211,17 @@ pub enum GroupError {
         /// The most that can be.
         max: usize,
     },
+    /// The process is in as many groups as the settings of its node allow
+    /// (`config.registry.groups_max`). Nothing changed.
+    #[error("{target} did not join group {group}: it is in {max} groups, as many as may be")]
+    Full {
+        /// The name or pid.
+        target: Arc<str>,
+        /// The group.
+        group: Name,
+        /// The most groups that a process may be in.
+        max: u64,
+    },
     /// The time was over. It may still happen.
     #[error("{target} was not done with group {group} within {after:?}: {stage}")]
     Timeout {
@@ -232,7 +243,7 @@ impl GroupError {
     /// Whether the same operation can succeed when it is tried again.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Timeout { .. })
+        matches!(self, Self::Timeout { .. } | Self::Full { .. })
     }
 
     /// A name for the error that does not change between releases.
@@ -242,6 +253,7 @@ impl GroupError {
             Self::NotFound { .. } => "not-found",
             Self::Name(_) => "invalid-name",
             Self::MetaTooLong { .. } => "invalid-meta",
+            Self::Full { .. } => "full",
             Self::Timeout { .. } => "timeout",
             Self::NodeStopped => "node-stopped",
         }

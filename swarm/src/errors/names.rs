@@ -56,6 +56,15 @@ pub enum RegisterError {
     /// The name is none. Nothing changed.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// There are as many names in the cluster as the settings allow (`config.registry.names_max`).
+    /// Nothing changed.
+    #[error("{name} was not registered: there are {max} names, as many as may be")]
+    Full {
+        /// The name.
+        name: Name,
+        /// The most names that may be.
+        max: u64,
+    },
     /// There is no such process to register. Nothing changed.
     #[error("no process {pid} to register as {name}")]
     NoProcess {
@@ -86,7 +95,10 @@ impl RegisterError {
     pub const fn is_retryable(&self) -> bool {
         matches!(
             self,
-            Self::NoNodeAvailable { .. } | Self::Timeout { .. } | Self::StartFailed { .. }
+            Self::NoNodeAvailable { .. }
+                | Self::Timeout { .. }
+                | Self::StartFailed { .. }
+                | Self::Full { .. }
         )
     }
 
@@ -101,6 +113,7 @@ impl RegisterError {
             Self::Arguments { .. } => "invalid-arguments",
             Self::Name(_) => "invalid-name",
             Self::NoProcess { .. } => "no-process",
+            Self::Full { .. } => "full",
             Self::Timeout { .. } => "timeout",
             Self::NodeStopped => "node-stopped",
         }

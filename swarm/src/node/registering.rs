@@ -86,8 +86,16 @@ impl Node {
         if !self.may_own() {
             return self.asks.put(key, Place::Parked(Stage::Resolve));
         }
+        if self.registry.is_full() {
+            return self.answer_full(now, key);
+        }
         self.asks.put(key, Place::Starting);
         self.start_for(name, spec, *key);
+    }
+
+    fn answer_full(&mut self, now: Instant, key: &AskKey) {
+        let max = self.registry.config().names_max as u64;
+        self.answer(now, key, Outcome::Full(max), None);
     }
 
     /// Lets one of several through that want the same name for a process, and passes it on to the
@@ -166,6 +174,7 @@ impl Node {
             Resolution::Free if !self.names.lives(pid) => {
                 self.answer(now, key, Outcome::NotFound, None);
             }
+            Resolution::Free if self.registry.is_full() => self.answer_full(now, key),
             Resolution::Free => {
                 let token = self.next_token(name);
                 let position = self.registry.append(

@@ -186,7 +186,14 @@ impl Node {
                 _ => return self.asks.put(key, Place::Parked(Stage::Resolve)),
             },
         };
-        let position = self.registry.append(now, fact(pid));
+        let fact = fact(pid);
+        if let Fact::Joined { group, .. } = &fact
+            && !self.registry.may_join(pid, group)
+        {
+            let max = self.registry.config().groups_max as u64;
+            return self.answer(now, key, Outcome::Full(max), None);
+        }
+        let position = self.registry.append(now, fact);
         let at = Some((self.me.clone(), position));
         self.answer(now, key, Outcome::Done, at);
     }

@@ -45,10 +45,15 @@ impl Node {
 
     /// A process of this node joins a group.
     pub(crate) fn join(&mut self, now: Instant, pid: Pid, group: Name) {
-        if self.names.lives(pid) {
-            self.registry.append(now, Fact::Joined { group, pid, meta: Bytes::default() });
-            self.touch(now);
+        if !self.names.lives(pid) {
+            return;
         }
+        if !self.registry.may_join(pid, &group) {
+            let max = self.registry.config().groups_max;
+            return tracing::warn!(%pid, %group, max, "not joined: it is in as many groups as may be");
+        }
+        self.registry.append(now, Fact::Joined { group, pid, meta: Bytes::default() });
+        self.touch(now);
     }
 
     /// A process of this node leaves a group.

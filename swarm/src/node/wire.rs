@@ -229,6 +229,9 @@ pub(crate) enum Outcome {
     /// Who has it.
     #[serde(rename = "w")]
     At(Option<Pid>),
+    /// There are as many names, or the process is in as many groups, as may be.
+    #[serde(rename = "u")]
+    Full(u64),
 }
 
 /// The handshake that ends one of two copies of a name. It is bound to both exact claims:

@@ -61,6 +61,7 @@ impl<'a> IntoFuture for Membership<'a> {
             match swarm.core().ask(what, timeout).await.map_err(|_| GroupError::NodeStopped)? {
                 Outcome::Done => Ok(()),
                 Outcome::NotFound => Err(GroupError::NotFound { target }),
+                Outcome::Full(max) => Err(GroupError::Full { target, group, max }),
                 Outcome::Timeout(stage) => {
                     Err(GroupError::Timeout { target, group, stage, after: timeout })
                 }

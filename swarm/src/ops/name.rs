@@ -41,6 +41,7 @@ impl<'a> IntoFuture for RegisterPid<'a> {
                 Outcome::Registered(..) => Ok(()),
                 Outcome::Already(pid, _) => Err(RegisterError::AlreadyRegistered { name, pid }),
                 Outcome::NotFound => Err(RegisterError::NoProcess { name, pid }),
+                Outcome::Full(max) => Err(RegisterError::Full { name, max }),
                 Outcome::Timeout(stage) => {
                     Err(RegisterError::Timeout { name, stage, after: timeout })
                 }

@@ -121,6 +121,7 @@ async fn register<W: Worker>(
         Outcome::Timeout(stage) => {
             Err(RegisterError::Timeout { name: name.clone(), stage, after: timeout })
         }
+        Outcome::Full(max) => Err(RegisterError::Full { name: name.clone(), max }),
         Outcome::NotFound | Outcome::Done | Outcome::At(_) => Err(RegisterError::Timeout {
             name: name.clone(),
             stage: Stage::Running,
