@@ -105,14 +105,14 @@ pub(super) async fn cast(swarm: &Swarm, name: &str, millis: u64) -> Result<Reply
 }
 
 /// Looks at the memory of this process until it is asked for its growth.
-struct Memory {
+pub(super) struct Memory {
     before: u64,
     most: Arc<AtomicU64>,
     done: Arc<AtomicBool>,
 }
 
 impl Memory {
-    fn watch() -> Self {
+    pub(super) fn watch() -> Self {
         let (before, most, done) = (resident(), Arc::default(), Arc::default());
         let memory = Self { before, most, done };
         let (most, done) = (memory.most.clone(), memory.done.clone());
@@ -125,7 +125,7 @@ impl Memory {
         memory
     }
 
-    fn growth(self) -> u64 {
+    pub(super) fn growth(self) -> u64 {
         self.done.store(true, Ordering::Release);
         self.most.load(Ordering::Acquire).max(resident()).saturating_sub(self.before)
     }

@@ -3,7 +3,7 @@
 use super::callers::each;
 use super::figures::{Watch, wall_ns};
 use super::node::text;
-use super::protocol::Reply;
+use super::protocol::{Reply, View};
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::thread;
@@ -50,7 +50,14 @@ pub(super) async fn stop(swarm: &Swarm, prefix: &str, count: u64) -> Result<Repl
 }
 
 /// Waits on a thread of its own until the view is so.
-pub(super) fn watch(is_so: impl Fn() -> bool + Send + 'static) -> Watching {
+pub(super) fn watch(swarm: Swarm, view: View) -> Watching {
+    let is_so = move || match view {
+        View::Names(count) => swarm.registered().count() as u64 == count,
+        View::Members(count) => {
+            swarm.groups().iter().map(|(_, len)| *len as u64).sum::<u64>() == count
+        }
+        View::Nothing => swarm.registered().count() == 0 && swarm.groups().is_empty(),
+    };
     let (seen, watching) = oneshot::channel();
     thread::spawn(move || {
         while !is_so() {

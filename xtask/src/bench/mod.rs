@@ -12,6 +12,7 @@ mod child;
 mod death;
 mod echo;
 mod figures;
+mod groups;
 mod load;
 mod memory;
 mod namespace;
@@ -39,6 +40,8 @@ enum Area {
     Main(area::Args),
     /// Names: register, find, hide, carry, at 50,000 to 1,000,000 of them
     Registry(area::Args),
+    /// Groups: join, read, publish, call all members
+    Groups(area::Args),
     /// What registrations weigh on the wire, in the network namespace that it runs in
     #[command(hide = true)]
     RegistryWire,
@@ -74,6 +77,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Area::Swim(args) => optimised::become_so().and_then(|()| swim::run(args)),
         Area::RegistryWire => registry::run_wire(),
         Area::Main(args) => optimised::become_so().and_then(|()| area::run(args, &round::SECTIONS)),
+        Area::Groups(args) => {
+            optimised::become_so().and_then(|()| area::run(args, &groups::SECTIONS))
+        }
         Area::Registry(args) => {
             optimised::become_so().and_then(|()| area::run(args, &registry::SECTIONS))
         }

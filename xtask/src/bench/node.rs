@@ -5,7 +5,7 @@ use super::figures::resident;
 use super::protocol::{Reply, Request, Role};
 use super::registry::Waiter;
 use super::workers::{Device, Timer};
-use super::{books, calls, death, load, memory, registry};
+use super::{books, calls, death, groups, load, memory, registry};
 use crate::Failure;
 use std::io::{BufRead, Write};
 use swarm::{ClusterSecret, Swarm};
@@ -47,6 +47,7 @@ struct State {
     server: Option<Server>,
     caller: Option<Caller>,
     registry: registry::State,
+    groups: groups::State,
 }
 
 impl State {
@@ -73,10 +74,8 @@ impl State {
                 load::register::<Device>(self.node()?, &prefix, (), count, at_once).await
             }
             Request::Stop { prefix, count } => load::stop(self.node()?, &prefix, count).await,
-            Request::Watch { count } => {
-                let swarm = self.node()?.clone();
-                let is_so = move || swarm.registered().count() as u64 == count;
-                self.watch = Some(load::watch(is_so));
+            Request::Watch(view) => {
+                self.watch = Some(load::watch(self.node()?.clone(), view));
                 Ok(Reply::Done)
             }
             Request::Watched => match self.watch.take() {
@@ -122,6 +121,10 @@ impl State {
             Request::Registry(request) => {
                 let node = self.swarm.as_ref().ok_or(NO_NODE)?;
                 self.registry.answer(node, request).await
+            }
+            Request::Groups(request) => {
+                let node = self.swarm.as_ref().ok_or(NO_NODE)?;
+                self.groups.answer(node, request).await
             }
         }
     }

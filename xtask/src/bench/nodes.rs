@@ -2,7 +2,7 @@
 
 use super::child::Child;
 use super::figures::Watch;
-use super::protocol::{Reply, Request, Role};
+use super::protocol::{Reply, Request, Role, View};
 use crate::Failure;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -82,18 +82,22 @@ impl Nodes {
     /// Asks the first node what takes many callers, while all watch until their views hold
     /// `names` names.
     pub(super) fn until(&mut self, names: u64, request: &Request) -> Result<Answered, Failure> {
-        self.all(&Request::Watch { count: names })?;
+        self.all(&Request::Watch(View::Names(names)))?;
         let reply = self.first(request)?;
-        let Reply::Answered { count, seconds, p50_us, p99_us, last_ok_ns } = reply else {
-            return Err(unexpected(&reply));
-        };
+        let Reply::Answered { last_ok_ns, .. } = reply else { return Err(unexpected(&reply)) };
+        let rate = answered(reply)?;
         let mut views_ms: f64 = 0.0;
         for at in self.all(&Request::Watched)? {
             views_ms = views_ms.max(time(at)?.saturating_sub(last_ok_ns) as f64 / 1e6);
         }
-        let rate = count as f64 / seconds;
-        eprintln!("           {rate:.0}/s, p50 {p50_us:.0} µs, p99 {p99_us:.0} µs");
         Ok(Answered { rate, views_ms })
+    }
+
+    /// Waits until all views are so.
+    pub(super) fn wait_for(&mut self, view: View) -> Result<(), Failure> {
+        self.all(&Request::Watch(view))?;
+        self.all(&Request::Watched)?;
+        Ok(())
     }
 
     /// `kill -9` for the last one.
@@ -127,6 +131,16 @@ pub(super) fn time(reply: Reply) -> Result<u64, Failure> {
         Reply::At(at) => Ok(at),
         other => Err(unexpected(&other)),
     }
+}
+
+/// How many answers a second many callers got.
+pub(super) fn answered(reply: Reply) -> Result<f64, Failure> {
+    let Reply::Answered { count, seconds, p50_us, p99_us, .. } = reply else {
+        return Err(unexpected(&reply));
+    };
+    let rate = count as f64 / seconds;
+    eprintln!("           {rate:.0}/s, p50 {p50_us:.0} µs, p99 {p99_us:.0} µs");
+    Ok(rate)
 }
 
 /// How often a second something was done, and what it took.

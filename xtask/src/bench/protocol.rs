@@ -1,6 +1,6 @@
 //! What the bench and its processes say to each other: one line of JSON each way.
 
-use super::registry;
+use super::{groups, registry};
 use serde::{Deserialize, Serialize};
 
 /// What a process is to do. It answers each request before it reads the next.
@@ -14,8 +14,8 @@ pub(super) enum Request {
     Register { prefix: String, count: u64, at_once: u64 },
     /// Stop them again.
     Stop { prefix: String, count: u64 },
-    /// Begin to wait until the view holds `count` names.
-    Watch { count: u64 },
+    /// Begin to wait until the view is so.
+    Watch(View),
     /// Answered when it does.
     Watched,
     /// Look names up for a while.
@@ -44,6 +44,19 @@ pub(super) enum Request {
     Resident,
     /// What only `bench registry` asks.
     Registry(registry::Request),
+    /// What only `bench groups` asks.
+    Groups(groups::Request),
+}
+
+/// What a view is to hold.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) enum View {
+    /// So many names.
+    Names(u64),
+    /// So many members of all groups.
+    Members(u64),
+    /// Neither names nor groups.
+    Nothing,
 }
 
 /// What a node may run.

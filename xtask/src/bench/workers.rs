@@ -21,7 +21,7 @@ impl Message for Echo {
 }
 
 /// 64 bytes that are counted.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Blob(#[serde(with = "serde_bytes")] pub(super) Vec<u8>);
 
 impl Message for Blob {
@@ -30,7 +30,7 @@ impl Message for Blob {
 }
 
 /// How many have been counted.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Received;
 
 impl Message for Received {

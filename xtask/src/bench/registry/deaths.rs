@@ -5,7 +5,7 @@ use super::protocol::Request as Registry;
 use super::{AT_ONCE, NODES};
 use crate::Failure;
 use crate::bench::nodes::{Nodes, node, time, unexpected};
-use crate::bench::protocol::{Reply, Request};
+use crate::bench::protocol::{Reply, Request, View};
 use crate::bench::rows::Row;
 
 const NAMES: u64 = 30_000;
@@ -15,7 +15,7 @@ const CROWD: u64 = 100_000;
 pub(super) fn of_a_node() -> Result<Vec<Row>, Failure> {
     let mut nodes = Nodes::start(NODES)?;
     nodes.step("a node dies that has 30,000 names by pid");
-    nodes.all(&Request::Watch { count: NAMES })?;
+    nodes.all(&Request::Watch(View::Names(NAMES)))?;
     nodes.nth(NODES).ask(&name("pid", 0, NAMES, AT_ONCE))?;
     nodes.all(&Request::Watched)?;
     let by_pid = dies(nodes, "pid")?;
@@ -54,11 +54,11 @@ pub(super) fn of_a_crowd() -> Result<Vec<Row>, Failure> {
     let mut nodes = Nodes::start(NODES)?;
     nodes.step("100,000 processes with names and groups");
     nodes.until(CROWD, &Request::Registry(Registry::Crowd { count: CROWD }))?;
-    nodes.all(&Request::Registry(Registry::WatchEmpty))?;
+    nodes.all(&Request::Watch(View::Nothing))?;
     nodes.step("they end");
     let ended = time(nodes.first(&Request::Registry(Registry::EndCrowd))?)?;
     let mut last = 0;
-    for at in nodes.all(&Request::Registry(Registry::Empty))? {
+    for at in nodes.all(&Request::Watched)? {
         last = last.max(time(at)?);
     }
     let seconds = last.saturating_sub(ended) as f64 / 1e9;

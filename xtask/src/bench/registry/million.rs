@@ -5,8 +5,8 @@ use super::names::name;
 use super::protocol::{Pace, Request as Registry};
 use crate::Failure;
 use crate::bench::figures::wall_ns;
-use crate::bench::nodes::{Nodes, Rate, rate, time, unexpected};
-use crate::bench::protocol::{Reply, Request, Role};
+use crate::bench::nodes::{Nodes, Rate, answered, rate, time};
+use crate::bench::protocol::{Request, Role, View};
 use crate::bench::rows::Row;
 use std::time::Duration;
 
@@ -24,12 +24,11 @@ const QUIET: Duration = Duration::from_secs(3);
 pub(super) fn measure() -> Result<Vec<Row>, Failure> {
     let mut nodes = Nodes::start(2)?;
     nodes.step("1,000,000 names, half of them on each node");
-    nodes.all(&Request::Watch { count: NAMES })?;
+    nodes.all(&Request::Watch(View::Names(NAMES)))?;
     nodes.nth(1).tell(&name(PREFIX, 0, NAMES / 2, AT_ONCE))?;
     nodes.nth(2).tell(&name(PREFIX, NAMES / 2, NAMES / 2, AT_ONCE))?;
     for nth in 1..=2 {
-        let rate = answered(nodes.nth(nth).answer()?)?;
-        eprintln!("           {rate:.0}/s on one of two");
+        answered(nodes.nth(nth).answer()?)?;
     }
     nodes.all(&Request::Watched)?;
     nodes.step("lookups, without writers and with them");
@@ -66,17 +65,10 @@ fn third(nodes: &mut Nodes) -> Result<(f64, Rate, Rate), Failure> {
     nodes.first(&begin)?;
     let begun = wall_ns();
     nodes.add(Role::Server)?;
-    nodes.nth(3).ask(&Request::Watch { count: NAMES + WRITES })?;
+    nodes.nth(3).ask(&Request::Watch(View::Names(NAMES + WRITES)))?;
     let complete = time(nodes.nth(3).ask(&Request::Watched)?)?;
     let busy = rate(nodes.first(&end)?)?;
     Ok((complete.saturating_sub(begun) as f64 / 1e9, quiet, busy))
-}
-
-fn answered(reply: Reply) -> Result<f64, Failure> {
-    match reply {
-        Reply::Answered { count, seconds, .. } => Ok(count as f64 / seconds),
-        other => Err(unexpected(&other)),
-    }
 }
 
 const PREFIX: &str = "m";

@@ -12,6 +12,7 @@ mod sampler;
 mod wire;
 
 pub(super) use crowd::Waiter;
+pub(super) use names::name;
 pub(super) use node::State;
 pub(super) use protocol::Request;
 pub(super) use wire::run as run_wire;

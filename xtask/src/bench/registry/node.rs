@@ -5,7 +5,7 @@ use super::sampler::Sampler;
 use super::{crowd, hidden};
 use crate::bench::callers::each;
 use crate::bench::figures::Watch;
-use crate::bench::load::{self, Watching};
+use crate::bench::load;
 use crate::bench::node::text;
 use crate::bench::protocol::Reply;
 use crate::bench::workers::Timer;
@@ -19,7 +19,6 @@ pub(in crate::bench) struct State {
     process: Option<Pid>,
     sampler: Option<Sampler>,
     hidden: Option<hidden::Watching>,
-    empty: Option<Watching>,
 }
 
 /// What the timers are started with.
@@ -50,16 +49,6 @@ impl State {
             }
             Request::Hidden => self.hidden.take().ok_or("no death is watched")?.seen().await,
             Request::Crowd { count } => crowd::gather(swarm, count).await,
-            Request::WatchEmpty => {
-                let swarm = swarm.clone();
-                let is_so = move || swarm.registered().count() == 0 && swarm.groups().is_empty();
-                self.empty = Some(load::watch(is_so));
-                Ok(Reply::Done)
-            }
-            Request::Empty => {
-                let empty = self.empty.take().ok_or("nothing is watched")?;
-                Ok(Reply::At(empty.await.map_err(text)?))
-            }
             Request::EndCrowd => Ok(Reply::At(crowd::end())),
         }
     }

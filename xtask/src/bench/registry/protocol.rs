@@ -19,10 +19,6 @@ pub(in crate::bench) enum Request {
     Hidden,
     /// Spawn processes, each with a name and in a group, that end all at once.
     Crowd { count: u64 },
-    /// Begin to wait until there are neither names nor groups.
-    WatchEmpty,
-    /// Answered when there are none.
-    Empty,
     /// End them; answered with the time before.
     EndCrowd,
 }
