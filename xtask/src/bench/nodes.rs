@@ -27,12 +27,19 @@ pub(super) struct Answered {
 impl Nodes {
     /// `count` nodes on which anything may run.
     pub(super) fn start(count: usize) -> Result<Self, Failure> {
+        Self::of(&vec![Role::Server; count])
+    }
+
+    /// Three nodes, of which the first runs everything.
+    pub(super) fn observed() -> Result<Self, Failure> {
+        Self::of(&[Role::Server, Role::Observer, Role::Observer])
+    }
+
+    pub(super) fn of(roles: &[Role]) -> Result<Self, Failure> {
         let secret = Secret::new()?;
         let mut nodes =
             Self { nodes: Vec::new(), seeds: Vec::new(), secret, begun: Watch::start() };
-        for _ in 0..count {
-            nodes.add(Role::Server)?;
-        }
+        roles.iter().try_for_each(|role| nodes.add(*role))?;
         nodes.settle()?;
         Ok(nodes)
     }
@@ -51,7 +58,7 @@ impl Nodes {
     }
 
     /// Waits until every node sees all.
-    pub(super) fn settle(&mut self) -> Result<(), Failure> {
+    fn settle(&mut self) -> Result<(), Failure> {
         let all = self.nodes.len() as u64;
         for node in &mut self.nodes {
             wait_for(|| Ok(count(node.ask(&Request::Nodes)?)? == all))?;

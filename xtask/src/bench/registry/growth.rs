@@ -13,9 +13,7 @@ const WORKERS: u64 = 100_000;
 
 /// The third node runs nothing.
 pub(super) fn copies() -> Result<Vec<Row>, Failure> {
-    let mut nodes = Nodes::start(2)?;
-    nodes.add(Role::Observer)?;
-    nodes.settle()?;
+    let mut nodes = Nodes::of(&[Role::Server, Role::Server, Role::Observer])?;
     nodes.step("200,000 names by pid, 200,000 placed ones, and a node that holds the copy");
     nodes.until(WARM_UP, &place("warm", WARM_UP))?;
     let before = resident(&mut nodes)?;

@@ -5,7 +5,7 @@ use super::names::name;
 use super::protocol::{Pace, Request as Registry};
 use crate::Failure;
 use crate::bench::figures::wall_ns;
-use crate::bench::nodes::{Nodes, Rate, answered, rate, time};
+use crate::bench::nodes::{Nodes, Rate, answered, count, rate, time};
 use crate::bench::protocol::{Request, Role, View};
 use crate::bench::rows::Row;
 use std::time::Duration;
@@ -42,7 +42,13 @@ pub(super) fn measure() -> Result<Vec<Row>, Failure> {
     let written = answered(nodes.nth(2).answer()?)?;
     eprintln!("           {alone:.0} ns, {beside:.0} ns beside {written:.0} registrations/s");
     nodes.step("a third node joins");
+    nodes.all(&Request::Registry(Registry::Listen))?;
     let (copied_s, quiet, busy) = third(&mut nodes)?;
+    let mut deaths = 0;
+    for nth in 1..=2 {
+        let seen = nodes.nth(nth).ask(&Request::Registry(Registry::Deaths))?;
+        deaths += count(seen)?;
+    }
     eprintln!("           lookups: p99 {:.2} µs, {:.2} µs meanwhile", quiet.p99_us, busy.p99_us);
     let slower = "whereis, 1,000,000 names, with writers against without";
     let p99 = "a node joins 1,000,000 names: p99 of lookups against before";
@@ -50,6 +56,7 @@ pub(super) fn measure() -> Result<Vec<Row>, Failure> {
         Row::at_most("whereis, 1,000,000 names, 50,000/s registered", beside, "ns", 400.0),
         Row::at_most(slower, beside / alone, "x", 1.3),
         Row::at_most("a node joins 1,000,000 names: complete copy", copied_s, "s", 10.0),
+        Row::at_most("a node joins 1,000,000 names: held dead meanwhile", deaths as f64, "", 0.0),
         Row::at_most(p99, busy.p99_us / quiet.p99_us, "x", 2.0),
     ])
 }

@@ -32,18 +32,44 @@ pub(super) fn placed() -> Result<Vec<Row>, Failure> {
     ])
 }
 
-/// Names of a process of the caller's node.
+/// Names of a process of the caller's node: on three nodes alike, where another node lets two of
+/// three names through, and where the caller's node lets all of them through itself.
 pub(super) fn by_pid() -> Result<Vec<Row>, Failure> {
-    let mut nodes = Nodes::start(NODES)?;
+    let mut rows = Vec::new();
+    for gate in [Gate::Anywhere, Gate::Here] {
+        let mut nodes = match gate {
+            Gate::Anywhere => Nodes::start(NODES)?,
+            Gate::Here => Nodes::observed()?,
+        };
+        let (one, many) = named(&mut nodes)?;
+        let row = |callers, rate, least| {
+            let of = match gate {
+                Gate::Anywhere => "",
+                Gate::Here => ", names of the caller's node",
+            };
+            Row::at_least(format!("register_pid, {callers}{of}"), rate, "/s", least)
+        };
+        rows.push(row("one caller", one, 200_000.0));
+        rows.push(row("50 at once", many, 300_000.0));
+    }
+    Ok(rows)
+}
+
+/// Who lets a process through to a name.
+#[derive(Clone, Copy)]
+enum Gate {
+    Anywhere,
+    Here,
+}
+
+/// Registrations per second of one caller, and of many.
+fn named(nodes: &mut Nodes) -> Result<(f64, f64), Failure> {
     nodes.step("the first use of everything");
     nodes.until(WARM_UP, &name("warm", 0, WARM_UP, AT_ONCE))?;
-    nodes.step("one caller, and 50");
+    nodes.step("50,000 names by one caller, and 100,000 by 50");
     let one = nodes.until(WARM_UP + NAMES, &name("one", 0, NAMES, 1))?;
     let many = nodes.until(WARM_UP + 3 * NAMES, &name("many", 0, 2 * NAMES, AT_ONCE))?;
-    Ok(vec![
-        Row::at_least("register_pid, one caller, 50,000 names", one.rate, "/s", 200_000.0),
-        Row::at_least("register_pid, 50 at once, 100,000 names", many.rate, "/s", 300_000.0),
-    ])
+    Ok((one.rate, many.rate))
 }
 
 fn lookups(nodes: &mut Nodes, callers: u64) -> Result<f64, Failure> {

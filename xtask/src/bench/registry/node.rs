@@ -10,7 +10,7 @@ use crate::bench::node::text;
 use crate::bench::protocol::Reply;
 use crate::bench::workers::Timer;
 use std::time::Duration;
-use swarm::{Pid, Swarm};
+use swarm::{Event, Events, Pid, Swarm};
 
 /// What of a request goes on after its answer.
 #[derive(Default)]
@@ -18,6 +18,7 @@ pub(in crate::bench) struct State {
     /// Has the names that are given by pid.
     process: Option<Pid>,
     sampler: Option<Sampler>,
+    events: Option<Events>,
     hidden: Option<hidden::Watching>,
 }
 
@@ -43,6 +44,13 @@ impl State {
                 Ok(Reply::Done)
             }
             Request::SampleEnd => self.sampler.take().ok_or("nothing is sampled")?.end(),
+            Request::Listen => {
+                self.events = Some(swarm.events());
+                Ok(Reply::Done)
+            }
+            Request::Deaths => {
+                Ok(Reply::Count(deaths(self.events.take().ok_or("nobody listens")?).await))
+            }
             Request::WatchHidden { prefix, count, of } => {
                 self.hidden = Some(hidden::watch(swarm.clone(), &prefix, count, &of)?);
                 Ok(Reply::Done)
@@ -62,6 +70,15 @@ impl State {
         self.process = Some(pid);
         Ok(pid)
     }
+}
+
+/// How many nodes were held dead, by the events that are there.
+async fn deaths(mut events: Events) -> u64 {
+    let mut deaths = 0;
+    while let Ok(Some(event)) = tokio::time::timeout(Duration::ZERO, events.next()).await {
+        deaths += u64::from(matches!(event, Event::NodeDown { .. }));
+    }
+    deaths
 }
 
 async fn name(

@@ -12,6 +12,10 @@ pub(in crate::bench) enum Request {
     SampleBegin { prefix: String, count: u64 },
     /// What they took.
     SampleEnd,
+    /// Begin to listen for nodes that are held dead.
+    Listen,
+    /// How many were, since then.
+    Deaths,
     /// Begin to wait until none of these names is a process of the node `of`, which is about to
     /// die.
     WatchHidden { prefix: String, count: u64, of: String },

@@ -5,7 +5,7 @@ use super::names::{name, place};
 use super::{AT_ONCE, NODES, WARM_UP};
 use crate::bench::namespace::{self, Traffic, set_up};
 use crate::bench::nodes::Nodes;
-use crate::bench::protocol::{Request, Role};
+use crate::bench::protocol::Request;
 use crate::bench::rows::Row;
 use crate::{Failure, output};
 use serde::{Deserialize, Serialize};
@@ -39,10 +39,7 @@ pub(super) fn measure() -> Result<Vec<Row>, Failure> {
 /// The process in the namespace.
 pub(in crate::bench) fn run() -> Result<(), Failure> {
     set_up(0).map_err(Failure::new)?;
-    let mut nodes = Nodes::start(1)?;
-    nodes.add(Role::Observer)?;
-    nodes.add(Role::Observer)?;
-    nodes.settle()?;
+    let mut nodes = Nodes::observed()?;
     nodes.until(WARM_UP, &place("warm", WARM_UP))?;
     let by_pid = weigh(&mut nodes, WARM_UP + NAMES, &name("pids", 0, NAMES, AT_ONCE))?;
     let placed_here = weigh(&mut nodes, WARM_UP + 2 * NAMES, &place("name", NAMES))?;
