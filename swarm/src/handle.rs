@@ -346,7 +346,7 @@ impl Swarm {
         group: impl ToName,
         message: M,
     ) -> MultiCall<'_, M> {
-        MultiCall(self.multi_call_detailed(group, message))
+        MultiCall::new(self.multi_call_detailed(group, message))
     }
 
     /// The same with every member's outcome.

@@ -311,3 +311,37 @@ async fn who_is_restarted_or_started_elsewhere_is_still_a_member() {
         cluster.until_members(group, CONVERGED, &[third]).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replies_come_as_they_arrive_and_the_first_are_enough() {
+    let cluster = Cluster::of(2).await;
+    let workers = members(&cluster, "quick", 3).await;
+    let slow = cluster.nodes[0].spawn::<Probe>(Setup::default()).await.expect("spawned");
+    slow.join("quick").await.expect("joined");
+    let mut pids: Vec<_> = workers.iter().map(|(_, worker)| pid_of(worker)).collect();
+    pids.push(pid_of(&slow));
+    cluster.until_members("quick", CONVERGED, &pids).await;
+    // Whatever it is asked waits behind this.
+    slow.cast(Nap(secs(1))).await.expect("sent");
+
+    let node = &cluster.nodes[1];
+    let first = node.multi_call("quick", Add(1)).first(4).await;
+    assert_eq!(first, [1; 4]);
+    let mut replies = node.multi_call_detailed("quick", Add(1)).timeout(secs(4)).stream();
+    let mut answered = Vec::new();
+    for _ in &workers {
+        let (pid, reply) = quickly(CONVERGED, replies.next()).await.expect("one for each");
+        assert_eq!(reply, Ok(2));
+        answered.push(pid);
+    }
+    let (last, reply) = replies.next().await.expect("one for each");
+    assert_eq!((last, reply.is_ok()), (pid_of(&slow), true), "who is slow holds up nobody");
+    assert_eq!(replies.next().await, None);
+    answered.sort();
+    let mut quick: Vec<_> = workers.iter().map(|(_, worker)| pid_of(worker)).collect();
+    quick.sort();
+    assert_eq!(answered, quick);
+    // Beyond what there is, the deadline ends it.
+    let all = node.multi_call("nobody", Add(1)).first(1).timeout(secs(1)).await;
+    assert_eq!(all, Vec::<u64>::new());
+}

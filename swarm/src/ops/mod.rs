@@ -3,7 +3,7 @@
 
 mod call;
 pub(crate) use call::Addressee;
-pub use call::{Call, Cast, MultiCall, MultiCallDetailed, Pick, Publish, SendOne};
+pub use call::{Call, Cast, Pick, Publish, SendOne};
 
 mod group;
 pub(crate) use group::Change;
@@ -11,6 +11,9 @@ pub use group::Membership;
 
 mod leave;
 pub use leave::{Drain, DrainProgress, DrainStep, Leave};
+
+mod multi_call;
+pub use multi_call::{MultiCall, MultiCallDetailed, Replies};
 
 mod name;
 pub use name::{RegisterPid, StopNamed, Unregister, WhereisAtOwner};

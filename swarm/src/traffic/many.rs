@@ -8,10 +8,10 @@ use crate::CallError;
 use crate::core::Core;
 use crate::worker::{Message, payload};
 use bytes::Bytes;
+use futures_util::stream::FuturesUnordered;
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::poll_fn;
+use std::future::ready;
 use std::pin::Pin;
-use std::task::Poll;
 use std::time::Duration;
 use swarm_base::codec;
 use swarm_base::{Boot, Instant, Pid};
@@ -57,21 +57,24 @@ impl Core {
         sent
     }
 
-    /// Calls each of `pids` at once; the outcomes are in their order.
+    /// Calls each of `pids` at once. The outcomes come as they arrive, each with the place of its
+    /// process among `pids`.
     pub(crate) async fn call_many<M: Message + Clone>(
         &self,
         pids: Vec<Pid>,
         message: M,
         timeout: Duration,
-    ) -> Vec<(Pid, Result<M::Reply, CallError>)> {
+    ) -> Outcomes<'_, M::Reply> {
         let deadline = self.clock.now() + timeout;
-        let error =
-            |pid: Pid, failure| (pid, Err(call_error::<M>(Whom::Pid(pid), failure, timeout)));
         let body = match codec::encode(&message) {
             Ok(body) => Bytes::from(body),
             Err(e) => {
                 let failure = CallFailure::Unencodable { reason: e.reason };
-                return pids.into_iter().map(|pid| error(pid, failure.clone())).collect();
+                let failed = |(at, pid)| {
+                    let error = call_error::<M>(Whom::Pid(pid), failure.clone(), timeout);
+                    boxed(ready((at, pid, Err(error))))
+                };
+                return pids.into_iter().enumerate().map(failed).collect();
             }
         };
         let mut waiting = Vec::with_capacity(pids.len());
@@ -97,25 +100,25 @@ impl Core {
                 }
             }
         }
-        // A full mailbox is waited for within the deadline, as any call waits for it: all of them
-        // at once, so that one that stays full delays no other.
-        let mut sends = Vec::new();
-        for (_, call, unsent) in &mut waiting {
-            if let Some((handle, mail)) = unsent.take() {
-                let call = &*call;
-                sends.push(Some(Box::pin(async move {
-                    let _ = call.send_mail_to(&handle, mail).await;
-                })));
-            }
+        let outcome = |(at, (pid, call, unsent))| {
+            boxed(async move { (at, pid, self.outcome::<M>(pid, call, unsent, timeout).await) })
+        };
+        waiting.into_iter().enumerate().map(outcome).collect()
+    }
+
+    async fn outcome<M: Message>(
+        &self,
+        pid: Pid,
+        mut call: Call<M::Reply>,
+        unsent: Unsent,
+        timeout: Duration,
+    ) -> Result<M::Reply, CallError> {
+        // A full mailbox is waited for within the deadline, as any call waits for it.
+        if let Some((handle, mail)) = unsent {
+            let _ = call.send_mail_to(&handle, mail).await;
         }
-        all(sends).await;
-        let mut outcomes = Vec::with_capacity(waiting.len());
-        for (pid, mut call, _) in waiting {
-            let outcome = (&mut call).await;
-            let outcome = outcome_of::<M>(Whom::Pid(pid), outcome, timeout);
-            outcomes.push((pid, outcome.map_err(|error| error.with_node(|| self.node_of(pid)))));
-        }
-        outcomes
+        let outcome = outcome_of::<M>(Whom::Pid(pid), (&mut call).await, timeout);
+        outcome.map_err(|error| error.with_node(|| self.node_of(pid)))
     }
 
     fn call_here<M: Message>(
@@ -194,19 +197,14 @@ impl Core {
     }
 }
 
-/// Waits until all `futures` are done.
-async fn all<F: Future<Output = ()>>(mut futures: Vec<Option<Pin<Box<F>>>>) {
-    poll_fn(|cx| {
-        let mut pending = false;
-        for slot in &mut futures {
-            if let Some(future) = slot {
-                match future.as_mut().poll(cx) {
-                    Poll::Ready(()) => *slot = None,
-                    Poll::Pending => pending = true,
-                }
-            }
-        }
-        if pending { Poll::Pending } else { Poll::Ready(()) }
-    })
-    .await;
+/// The outcomes of calls, as they arrive.
+pub(crate) type Outcomes<'a, R> = FuturesUnordered<Boxed<'a, Outcome<R>>>;
+
+/// The place of a process, the process, and what it answered.
+pub(crate) type Outcome<R> = (usize, Pid, Result<R, CallError>);
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+fn boxed<'a, T>(future: impl Future<Output = T> + Send + 'a) -> Boxed<'a, T> {
+    Box::pin(future)
 }

@@ -6,6 +6,7 @@ mod gone;
 mod inbound;
 mod letter;
 mod many;
+pub(crate) use many::Outcomes;
 mod outbound;
 mod routes;
 mod seldom;
