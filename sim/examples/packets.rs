@@ -1,7 +1,7 @@
 //! How many packets a second the world moves: toy machines that pass tokens round, in a calm and
 //! in a rough network.
 //!
-//! `cargo run --release -p swarm-sim --example throughput`
+//! `cargo run --release -p swarm-sim --example packets`
 #![expect(clippy::disallowed_methods, reason = "it measures how long the world takes")]
 
 use std::collections::VecDeque;
