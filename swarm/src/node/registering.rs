@@ -100,14 +100,7 @@ impl Node {
 
     /// Lets one of several through that want the same name for a process, and passes it on to the
     /// node of the process.
-    pub(super) fn consider_gate(
-        &mut self,
-        now: Instant,
-        key: &AskKey,
-        ask: &Ask,
-        name: &Name,
-        pid: Pid,
-    ) {
+    pub(super) fn consider_gate(&mut self, now: Instant, key: &AskKey, name: &Name, pid: Pid) {
         let gate = self.gate_of(name);
         if gate != self.me {
             return self.pass_on(now, key, Owner::Node(gate));
@@ -121,7 +114,7 @@ impl Node {
                 return self.pass_to_boot(now, key, pid);
             }
         }
-        self.consider_pid(now, key, ask, name, pid);
+        self.consider_pid(now, key, name, pid);
     }
 
     /// Whether this node may let a question through to `name`, which is free; parks it otherwise.
@@ -143,14 +136,7 @@ impl Node {
         self.asks.set_reserved(key);
     }
 
-    pub(super) fn consider_pid(
-        &mut self,
-        now: Instant,
-        key: &AskKey,
-        ask: &Ask,
-        name: &Name,
-        pid: Pid,
-    ) {
+    pub(super) fn consider_pid(&mut self, now: Instant, key: &AskKey, name: &Name, pid: Pid) {
         match self.registry.resolve(name) {
             Resolution::Held { node, claim } => {
                 let at = Some((node.clone(), self.registry.position(node)));
@@ -184,7 +170,8 @@ impl Node {
                         token,
                         spec: None,
                         at: At::Running(pid),
-                        request: Some(ask.request()),
+                        // A retry names the same process, and gets `Ok` by that.
+                        request: None,
                         groups: Vec::new(),
                     }),
                 );

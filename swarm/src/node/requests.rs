@@ -96,9 +96,9 @@ impl Node {
         match &ask.what {
             What::Register { name, spec } => self.consider_register(now, key, ask, name, spec),
             What::RegisterPid { name, pid } if ask.is_reserved => {
-                self.consider_pid(now, key, ask, name, *pid);
+                self.consider_pid(now, key, name, *pid);
             }
-            What::RegisterPid { name, pid } => self.consider_gate(now, key, ask, name, *pid),
+            What::RegisterPid { name, pid } => self.consider_gate(now, key, name, *pid),
             What::Unregister { name } => self.consider_unregister(now, key, name),
             What::Stop { name, how } => self.consider_stop(now, key, name, *how),
             What::StopPid { pid, how } => self.consider_stop_pid(now, key, *pid, *how),

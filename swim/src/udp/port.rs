@@ -240,3 +240,32 @@ const SETTLED: Duration = Duration::from_millis(50);
 
 /// How long they may change before others are chosen all the same.
 const CHANGING_MAX: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn others_are_chosen_as_soon_as_the_members_have_settled() {
+        let mut port = Port::bind("127.0.0.1:0".parse().expect("an address")).await.expect("free");
+        let at = |ms| Instant::after_start(Duration::from_millis(ms));
+        for (ms, digest, expected) in
+            [(0, 1, false), (20, 2, false), (60, 2, false), (70, 2, true), (75, 2, false)]
+        {
+            let is_settled = port.is_settled(at(ms), digest);
+            assert_eq!(is_settled, expected, "after {ms} ms");
+            if is_settled {
+                port.followed = Some(digest);
+            }
+        }
+        // While they go on changing, once a second.
+        let chosen = (100..2_000).step_by(10).filter(|ms| {
+            let is_settled = port.is_settled(at(*ms), ms + 10);
+            if is_settled {
+                port.followed = Some(ms + 10);
+            }
+            is_settled
+        });
+        assert_eq!(chosen.collect::<Vec<_>>(), [1_100]);
+    }
+}
