@@ -79,6 +79,9 @@ impl Changes {
 
     /// `name` has another process, or none, in the view already.
     pub(crate) fn name(&self, name: &Name, pid: Option<Pid>) {
+        if !self.names.is_read() {
+            return;
+        }
         let change = match pid {
             Some(pid) => NameChange::Held { name: name.clone(), pid },
             None => NameChange::Vacant { name: name.clone() },
@@ -88,6 +91,9 @@ impl Changes {
 
     /// `pid` says so of itself in `group`, or left it, in the view already.
     pub(crate) fn group(&self, group: &Name, pid: Pid, meta: Option<&Bytes>) {
+        if !self.groups.is_read() {
+            return;
+        }
         let change = match meta {
             Some(meta) => GroupChange::Member { pid, meta: meta.to_vec() },
             None => GroupChange::Left { pid },

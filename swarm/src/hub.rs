@@ -89,6 +89,11 @@ impl<T: Clone> Hub<T> {
         Reader(inbox)
     }
 
+    /// Whether anybody reads. Who subscribes meanwhile has to look at what there is already.
+    pub(crate) fn is_read(&self) -> bool {
+        !lock(&self.readers).inboxes.is_empty()
+    }
+
     /// Hands `item` to every reader. Never waits.
     pub(crate) fn publish(&self, item: &T) {
         lock(&self.readers).inboxes.retain(|reader| {

@@ -78,7 +78,7 @@ impl<'a, M> MultiCall<'a, M> {
     }
 
     /// Done with the first `n` replies; the others are not waited for. All members are called all
-    /// the same.
+    /// the same, but for an `n` of 0, which calls nobody.
     pub fn first(mut self, n: usize) -> Self {
         self.n_max = n;
         self
