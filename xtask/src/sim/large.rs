@@ -112,6 +112,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_newcomer_is_handed_a_long_list_without_a_pause() {
+        let mut group = members::settled(200, config(), 3);
+        members::start(&mut group, 201, 1, config(), &[1]);
+        // Pages overtake each other. No request is repeated before this is over.
+        let end = group.now() + Duration::from_millis(450);
+        group.run_until(end, &mut unseen);
+        assert_eq!(group.node(201).expect("it runs").n_live(), 201);
+    }
+
+    #[test]
     fn a_small_group_agrees_after_all_that_comes_and_goes() {
         let calm = churn(20, Duration::from_secs(60));
         assert!(calm.is_ok_and(|calm| calm < Duration::from_secs(40)));
