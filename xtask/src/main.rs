@@ -9,11 +9,14 @@ mod ci;
 mod cluster;
 mod cpu_time;
 mod demo;
+mod driven;
 mod failure;
 mod fuzz;
 mod interrupt;
 mod optimised;
 mod output;
+mod process;
+mod resident;
 mod runner;
 mod sim;
 mod step;
@@ -44,6 +47,9 @@ enum Command {
     /// A relay of such a network, which delays, reorders and doubles packets
     #[command(hide = true)]
     Relay(cluster::relay::Args),
+    /// A node of such a network that keeps names, driven over its stdin
+    #[command(hide = true)]
+    Keeper(cluster::keeper::Args),
     /// A flood of bad packets in such a network
     #[command(hide = true)]
     Flood(cluster::flood::Args),
@@ -66,6 +72,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Node(args) => demo::node::run(&args),
         Command::Cluster(args) => cluster::run(&args),
+        Command::Keeper(args) => cluster::keeper::run(&args),
         Command::Flood(args) => cluster::flood::run(&args),
         Command::Relay(args) => cluster::relay::run(&args),
         Command::Sim(args) => sim::run(&args),

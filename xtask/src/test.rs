@@ -23,6 +23,9 @@ fn steps() -> Vec<Step> {
     // Those scenarios that take less than half a minute each.
     let cluster = "cluster --only join leave kill freeze-short cut-pair flood";
     steps.push(Step::xtask("cluster", cluster).skipped_at(step::MISSING));
+    let names = "cluster --only names-race names-crowd names-split names-cut-link names-kill \
+                 names-churn";
+    steps.push(Step::xtask("names", names).skipped_at(step::MISSING));
     steps.push(Step::xtask("lifeguard", "sim lifeguard --small"));
     steps.push(Step::xtask("large groups", "sim large --small"));
     steps.push(Step::xtask("fuzz", "fuzz --seconds 60").skipped_at(step::MISSING));

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 
 use crate::cpu_time;
+pub(super) use crate::resident::bytes as resident;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A stopwatch.
@@ -51,13 +52,6 @@ pub(super) fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// The resident memory of this process, in bytes.
-pub(super) fn resident() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
-    pages.unwrap_or(0) * PAGE
-}
-
 /// The processor time that this process has used, in milliseconds.
 pub(super) fn cpu_ms() -> f64 {
     let time = cpu_time::of(std::process::id()).unwrap_or_default();
@@ -69,9 +63,6 @@ pub(super) fn load() -> String {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     load.split_whitespace().next().unwrap_or("unknown").to_owned()
 }
-
-/// Of every Linux that this is run on with 4 KiB pages.
-const PAGE: u64 = 4096;
 
 #[cfg(test)]
 mod tests {

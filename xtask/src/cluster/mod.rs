@@ -5,15 +5,16 @@
 //! (`process`), what those say as lines with the time of their arrival (`agent`). It freezes and
 //! kills processes by their ids, has the hosts' packet filters lose and cut, and puts a relay of
 //! its own between them (`relay`) for delay, reordering and doubling. It waits for what the agents
-//! say, with deadlines.
+//! say, with deadlines. Scenarios of names have nodes of the whole product there instead of agents
+//! (`keeper`), which they ask.
 
 #![expect(clippy::disallowed_methods, reason = "real processes in real time")]
 
 mod agent;
 pub(crate) mod flood;
+pub(crate) mod keeper;
 mod net;
 mod own;
-mod process;
 pub(crate) mod relay;
 mod report;
 mod scenarios;
@@ -24,7 +25,7 @@ use crate::interrupt::interrupted;
 use crate::{Failure, optimised, output, step};
 use report::{Broken, Figures, Outcome, Style};
 use scenarios::Scenario;
-use setting::{Profile, Setting};
+use setting::{Extent, Profile, Setting};
 use stage::Stage;
 use std::time::Instant;
 
@@ -34,11 +35,13 @@ pub(crate) struct Args {
     #[arg(long, value_enum, num_args = 1.., value_name = "NAME")]
     only: Vec<Scenario>,
     /// How many nodes, where a scenario leaves the choice
-    #[arg(long, value_parser = clap::value_parser!(u16).range(4..=200), value_name = "N")]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(3..=200), value_name = "N")]
     nodes: Option<u16>,
     /// The timings of the agents
     #[arg(long, value_enum, default_value_t = Profile::Lan)]
     profile: Profile,
+    #[command(flatten)]
+    extent: Extent,
     /// How often to run them all
     #[arg(long, default_value_t = 1, value_name = "N")]
     times: u32,
@@ -68,7 +71,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if n_left > 0 {
         eprintln!("removed {n_left} namespaces that an earlier run has left");
     }
-    let setting = Setting::new(args.profile)?;
+    let setting = Setting::new(args.profile, args.extent)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -91,18 +94,21 @@ async fn play(args: &Args, setting: &Setting) -> Result<End, Failure> {
     let scenarios = if args.only.is_empty() { Scenario::all() } else { &args.only };
     let mut failed = Vec::new();
     let mut signal = std::pin::pin!(interrupted());
-    for _ in 0..args.times {
+    let seed = args.extent.seed.unwrap_or_else(setting::new_seed);
+    for turn in 0..args.times {
+        let seed = seed.wrapping_add(turn);
+        let setting = setting.with_seed(seed);
         for scenario in scenarios {
             let n_nodes = args.nodes.map_or(scenario.n_nodes(), usize::from);
             let outcome = tokio::select! {
                 biased;
                 signal = &mut signal => return Ok(End::Interrupted(signal)),
-                outcome = perform(*scenario, n_nodes, setting) => outcome,
+                outcome = perform(*scenario, n_nodes, &setting) => outcome,
             };
             let again = format!(
-                "cargo xtask cluster --only {} --nodes {n_nodes} --profile {}",
+                "cargo xtask cluster --only {} --nodes {n_nodes} {}",
                 scenario.name(),
-                args.profile.name()
+                scenario.options(args.profile, seed),
             );
             outcome.print(style, &again)?;
             if outcome.result.is_err() {

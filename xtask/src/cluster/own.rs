@@ -1,8 +1,10 @@
 //! This very program as another process of the network: the relay, and the flood. It answers in
 //! lines of JSON.
 
-use super::process::{Process, Written};
+use super::net;
 use crate::Failure;
+use crate::driven;
+use crate::process::{Process, Written};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -21,9 +23,7 @@ impl Own {
         namespace: &str,
         args: impl IntoIterator<Item = String>,
     ) -> Result<Self, Failure> {
-        // By way of this process: the file may have been built anew since.
-        let this = format!("/proc/{}/exe", std::process::id());
-        let command: Vec<String> = std::iter::once(this).chain(args).collect();
+        let command: Vec<_> = std::iter::once(driven::this_program()?).chain(args).collect();
         let (sender, lines) = mpsc::channel(LINES_MAX);
         let sink = move |_, written| {
             let line = match written {
@@ -34,7 +34,7 @@ impl Own {
             // It writes a line for each question and few besides, so that there is room.
             let _ = sender.try_send(line);
         };
-        let process = Process::start(name, namespace, &command, sink)?;
+        let process = Process::start(name, net::command_in(namespace, &command), sink)?;
         Ok(Self { name, process, lines })
     }
 

@@ -78,7 +78,8 @@ impl Broken {
         let agents = stage.map(Stage::agents).unwrap_or_default();
         let lines = |log: &super::agent::Log| log.last().map(String::from).collect();
         let last = agents.iter().map(|agent| (agent.name().to_owned(), lines(&agent.log())));
-        Self { why, last: last.collect() }
+        let keepers = stage.into_iter().flat_map(Stage::keepers_last);
+        Self { why, last: last.chain(keepers).collect() }
     }
 }
 

@@ -12,6 +12,21 @@ pub(super) struct Setting {
     agent: PathBuf,
     secret: String,
     profile: Profile,
+    extent: Extent,
+}
+
+/// How far those scenarios go that leave it open.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct Extent {
+    /// What is drawn at random comes from this seed, in scenarios of names (default: a new one)
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u32>,
+    /// How many rounds, in scenarios that have rounds
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    pub(super) rounds: Option<u32>,
+    /// How long, in scenarios that have no end of their own
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    pub(super) minutes: Option<u32>,
 }
 
 /// The timings of the agents, which are theirs to know.
@@ -42,7 +57,7 @@ impl Profile {
 
 impl Setting {
     /// Builds the agent, optimised as this program is.
-    pub(super) fn new(profile: Profile) -> Result<Self, Failure> {
+    pub(super) fn new(profile: Profile, extent: Extent) -> Result<Self, Failure> {
         let this = std::env::current_exe()
             .map_err(|error| Failure::new(format!("this program has no place: {error}")))?;
         let folder = this.parent().ok_or_else(|| Failure::new("this program has no folder"))?;
@@ -56,11 +71,25 @@ impl Setting {
         if !status.success() {
             return Err(Failure::new("the agent does not build, see above"));
         }
-        Ok(Self { agent: folder.join("examples").join("agent"), secret: new_secret(), profile })
+        Ok(Self {
+            agent: folder.join("examples").join("agent"),
+            secret: new_secret(),
+            profile,
+            extent,
+        })
     }
 
     pub(super) const fn profile(&self) -> Profile {
         self.profile
+    }
+
+    pub(super) const fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    /// With what is drawn at random from this seed.
+    pub(super) fn with_seed(&self, seed: u32) -> Self {
+        Self { extent: Extent { seed: Some(seed), ..self.extent }, ..self.clone() }
     }
 
     /// The cluster's name and its secret as digits.
@@ -90,6 +119,21 @@ impl Setting {
 }
 
 const CLUSTER: &str = "harness";
+
+/// The secret of these digits.
+pub(super) fn secret(digits: &str) -> Result<ClusterSecret, String> {
+    let wrong = || "a secret is 64 hexadecimal digits".to_owned();
+    let pairs = digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
+    let bytes = pairs.map(|pair| u8::from_str_radix(pair?, 16).ok());
+    let bytes: Vec<u8> = bytes.collect::<Option<_>>().ok_or_else(wrong)?;
+    ClusterSecret::from_bytes(&bytes).map_err(|error| error.to_string())
+}
+
+/// A seed that was not there before.
+pub(super) fn new_seed() -> u32 {
+    let bytes = *ClusterSecret::generate().as_bytes();
+    u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+}
 
 /// A secret that nobody has, as digits.
 pub(super) fn new_secret() -> String {

@@ -1,21 +1,23 @@
 //! The node processes of a demo, their folder, and what is asked of all of them.
 
-use super::process::{Client, NodeProcess, log_of};
 use super::protocol::{Alive, Counts, Peer, Request, Seen, Sum, Views, What};
 use super::roll::Roll;
 use crate::Failure;
+use crate::driven::{self, Client, Driven};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use swarm::ClusterSecret;
+use tokio::process::Command;
 use tokio::task::JoinSet;
 
 /// The node processes that run, by their numbers: 3 is n3. Dropped, all are killed.
 pub(crate) struct Cluster {
     folder: PathBuf,
     secret: PathBuf,
-    nodes: BTreeMap<usize, NodeProcess>,
+    nodes: BTreeMap<usize, Driven<Request>>,
     addresses: BTreeMap<usize, String>,
     reply_timeout: Duration,
 }
@@ -42,9 +44,8 @@ impl Cluster {
         let seeds: Vec<String> = self.addresses.values().cloned().collect();
         let mut started = Vec::new();
         for node in nodes {
-            let (name, log) = (name(node), self.log(node));
-            let (secret, timeout) = (&self.secret, self.reply_timeout);
-            let process = NodeProcess::start(&name, secret, &seeds, &log, timeout)?;
+            let command = self.command(node, &seeds)?;
+            let process = Driven::start(&name(node), command, self.reply_timeout)?;
             started.push((node, process.client().clone()));
             self.nodes.insert(node, process);
         }
@@ -55,8 +56,19 @@ impl Cluster {
         Ok(())
     }
 
+    /// This very program as a node, which writes its log to the folder.
+    fn command(&self, node: usize, seeds: &[String]) -> Result<Command, Failure> {
+        let path = self.log(node);
+        let log = OpenOptions::new().create(true).append(true).open(&path);
+        let log = log.map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+        let mut command = Command::new(driven::this_program()?);
+        command.args(["node", "--name", &name(node), "--secret"]).arg(&self.secret);
+        command.args(seeds.iter().flat_map(|seed| ["--seed", seed])).stderr(log);
+        Ok(command)
+    }
+
     /// Takes a node out of the cluster's hands: what becomes of its process is up to the caller.
-    pub(crate) fn take(&mut self, node: usize) -> NodeProcess {
+    pub(crate) fn take(&mut self, node: usize) -> Driven<Request> {
         self.addresses.remove(&node);
         self.nodes.remove(&node).expect("a step takes a node that runs")
     }
@@ -78,14 +90,14 @@ impl Cluster {
 
     /// The process ids of those that run.
     pub(crate) fn ids(&self) -> Vec<u32> {
-        self.nodes.values().filter_map(NodeProcess::id).collect()
+        self.nodes.values().filter_map(Driven::id).collect()
     }
 
     pub(crate) fn log(&self, node: usize) -> PathBuf {
-        log_of(&self.folder, &name(node))
+        self.folder.join(format!("{}.log", name(node)))
     }
 
-    pub(crate) fn client(&self, node: usize) -> Client {
+    pub(crate) fn client(&self, node: usize) -> Client<Request> {
         self.nodes.get(&node).expect("a step asks a node that runs").client().clone()
     }
 
@@ -102,13 +114,9 @@ impl Cluster {
         &self,
         request: impl Fn() -> Request,
     ) -> Result<BTreeMap<usize, T>, Failure> {
-        let mut asked = JoinSet::new();
-        for (&node, process) in &self.nodes {
-            let (client, request) = (process.client().clone(), request());
-            asked.spawn(async move { (node, client.ask(request).await) });
-        }
-        let replies = asked.join_all().await;
-        replies.into_iter().map(|(node, reply)| Ok((node, reply?))).collect()
+        let ask =
+            |(node, process): (&usize, &Driven<_>)| (*node, process.client().clone(), request());
+        Client::ask_each(self.nodes.iter().map(ask)).await
     }
 
     /// Writes the state of each node, as it shows it, to the folder. A node that does not show it

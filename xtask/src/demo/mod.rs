@@ -10,7 +10,6 @@ mod cluster;
 mod figures;
 mod folder;
 pub(crate) mod node;
-mod process;
 mod protocol;
 mod roll;
 mod screen;

@@ -1,7 +1,4 @@
-//! What the demo and its node processes say to each other: one JSON object on each line.
-//!
-//! A request goes to a node's stdin, and its reply comes back on stdout with the same number.
-//! Requests are served at once, so replies come in any order.
+//! What the demo and its node processes say to each other.
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,21 +15,6 @@ pub(crate) fn name_of(device: u32) -> String {
 /// The number of the device of this name.
 pub(crate) fn device_of(name: &str) -> Option<u32> {
     name.strip_prefix("device-")?.parse().ok()
-}
-
-/// A line on a node's stdin.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Asked {
-    pub(crate) id: u64,
-    pub(crate) request: Request,
-}
-
-/// A line on a node's stdout: one of the two is there.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Answered<T> {
-    pub(crate) id: u64,
-    pub(crate) done: Option<T>,
-    pub(crate) failed: Option<String>,
 }
 
 /// What a node can be asked for, and what it replies.
@@ -267,19 +249,5 @@ mod tests {
         for other in [vec![], vec![1, 2], vec![1, 2, 4], vec![1, 2, 3, 3]] {
             assert_ne!(Sum::of(other.clone()), Sum::of([1, 2, 3]), "{other:?}");
         }
-    }
-
-    #[test]
-    fn what_goes_over_the_pipe_comes_out_again() {
-        let tally = Tally { count: 3, received: 1 };
-        let alive = Alive { device: 7, serial: 8, started_us: 9, tally };
-        let line = serde_json::to_string(&Answered { id: 1, done: Some(alive), failed: None })
-            .expect("numbers");
-        assert!(!line.contains('\n'));
-        let back: Answered<Alive> = serde_json::from_str(&line).expect("the same");
-        assert_eq!((back.id, back.done, back.failed), (1, Some(alive), None));
-        let asked = Asked { id: 2, request: Request::Hammer { devices: vec![1], callers: 2 } };
-        let line = serde_json::to_string(&asked).expect("numbers");
-        assert_eq!(line, r#"{"id":2,"request":{"hammer":{"devices":[1],"callers":2}}}"#);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::says::{Event, Kind, Life, Line};
 use super::view::View;
-use crate::cluster::process::Written;
+use crate::process::Written;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;

@@ -7,9 +7,9 @@ pub(super) use log::Log;
 pub(super) use says::{Event, Kind, Life};
 pub(super) use view::State;
 
-use super::net::Host;
-use super::process::{Process, Signal};
+use super::net::{self, Host};
 use crate::Failure;
+use crate::process::{Process, Signal};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -51,7 +51,8 @@ impl Agent {
                 changed.notify_waiters();
             }
         };
-        let process = Process::start(order.name, order.namespace, order.command, sink)?;
+        let command = net::command_in(order.namespace, order.command);
+        let process = Process::start(order.name, command, sink)?;
         Ok(Self { name: order.name.to_owned(), host: order.host, process, log, end: End::Unwanted })
     }
 
@@ -116,7 +117,7 @@ impl Agent {
 
     /// Waits for it to end by itself: whether with success.
     pub(super) async fn ended(&mut self) -> Result<bool, Failure> {
-        self.process.ended().await
+        self.process.ended().await.map(|status| status.success())
     }
 }
 

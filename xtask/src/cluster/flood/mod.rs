@@ -25,7 +25,7 @@ pub(crate) struct Args {
     #[arg(long)]
     cluster: String,
     /// The cluster's secret, as digits
-    #[arg(long, value_parser = secret)]
+    #[arg(long, value_parser = super::setting::secret)]
     secret: ClusterSecret,
     /// How many packets a second
     #[arg(long)]
@@ -101,14 +101,6 @@ fn listen(socket: &UdpSocket) -> io::Result<bool> {
 fn show(counts: &Counts) -> Result<(), Failure> {
     let line = serde_json::to_string(counts);
     output::line(line.map_err(|error| Failure::new(format!("no counts: {error}")))?)
-}
-
-fn secret(digits: &str) -> Result<ClusterSecret, String> {
-    let wrong = || "a secret is 64 hexadecimal digits".to_owned();
-    let pairs = digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
-    let bytes = pairs.map(|pair| u8::from_str_radix(pair?, 16).ok());
-    let bytes: Vec<u8> = bytes.collect::<Option<_>>().ok_or_else(wrong)?;
-    ClusterSecret::from_bytes(&bytes).map_err(|error| error.to_string())
 }
 
 /// How long the answer to the greeting may take.

@@ -5,7 +5,7 @@ mod rules;
 mod tool;
 mod traffic;
 pub(super) use leftovers::remove_leftovers;
-pub(super) use tool::missing;
+pub(super) use tool::{command_in, missing};
 pub(super) use traffic::{Arrivals, Traffic};
 
 use crate::Failure;

@@ -28,6 +28,13 @@ pub(in super::super) fn missing() -> Option<String> {
     Some(format!("network namespaces need root, with CAP_SYS_ADMIN and CAP_NET_ADMIN: {error}"))
 }
 
+/// A command in a namespace, which becomes the program: its process id is the program's.
+pub(in super::super) fn command_in(namespace: &str, command: &[String]) -> tokio::process::Command {
+    let mut started = tokio::process::Command::new("ip");
+    started.args(["netns", "exec", namespace]).args(command).stderr(Stdio::piped());
+    started
+}
+
 /// Runs a script of `ip`, one command a line, in a namespace or outside of all.
 pub(super) fn ip(namespace: Option<&str>, script: &str) -> Result<(), Failure> {
     let mut command = Command::new("ip");

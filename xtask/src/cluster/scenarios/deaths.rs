@@ -3,9 +3,9 @@
 use super::claim;
 use crate::Failure;
 use crate::cluster::agent::{Kind, Life};
-use crate::cluster::process::Signal;
 use crate::cluster::stage::Node;
 use crate::cluster::{Figures, Stage, now};
+use crate::process::Signal;
 use std::time::Duration;
 
 /// Two nodes say goodbye: one at a command, one on SIGTERM.

@@ -4,9 +4,9 @@ use super::claim;
 use super::deaths::DEATH_LIMIT;
 use crate::Failure;
 use crate::cluster::agent::{Event, Kind, Life};
-use crate::cluster::process::Signal;
 use crate::cluster::stage::{Node, PATIENCE};
 use crate::cluster::{Figures, Stage};
+use crate::process::Signal;
 
 /// A node stops until somebody suspects it.
 pub(super) async fn short(stage: &mut Stage) -> Result<Figures, Failure> {

@@ -5,9 +5,9 @@ use super::deaths::DEATH_LIMIT;
 use crate::Failure;
 use crate::cluster::agent::Kind;
 use crate::cluster::net::From;
-use crate::cluster::process::Signal;
 use crate::cluster::stage::{Node, PATIENCE};
 use crate::cluster::{Figures, Stage, now};
+use crate::process::Signal;
 use std::time::{Duration, Instant};
 
 /// Every host loses so many of a thousand packets. Then a node stops.

@@ -10,7 +10,9 @@ mod keys;
 mod loss;
 mod names;
 mod quiet;
+mod registry;
 
+use super::setting::Profile;
 use super::{Figures, Stage};
 use crate::Failure;
 use clap::ValueEnum;
@@ -46,6 +48,12 @@ pub(super) enum Scenario {
     DelayReorder,
     Keys,
     Flood,
+    NamesRace,
+    NamesCrowd,
+    NamesSplit,
+    NamesCutLink,
+    NamesKill,
+    NamesChurn,
 }
 
 impl Scenario {
@@ -91,6 +99,21 @@ impl Scenario {
             }
             Self::Keys => "the secret changes while all run: who has the old one stays outside",
             Self::Flood => "a node is flooded with bad packets: nobody is suspected",
+            Self::NamesRace => "three nodes race for 300 names: each has one winner, known to all",
+            Self::NamesCrowd => "100 callers of 5 nodes for each of 200 names: one Ok, 99 the same",
+            Self::NamesSplit => {
+                "1,000 names, a split, new and gone ones on each side: after the \
+                                 heal all tables are equal and whole (--rounds)"
+            }
+            Self::NamesCutLink => {
+                "a link is cut ten times while all register: equal tables, nothing lost"
+            }
+            Self::NamesKill => {
+                "kill -9 amid 5,000 registrations: every Ok of the others stays, all else goes"
+            }
+            Self::NamesChurn => {
+                "10,000 names a second come and go: memory flat, rate kept (--minutes)"
+            }
         }
     }
 
@@ -99,7 +122,12 @@ impl Scenario {
         match self {
             Self::Join | Self::Steady | Self::Loss10 | Self::Loss20 | Self::Loss30 => 10,
             Self::CutHalves | Self::CutPairs => 6,
-            Self::Flood => 3,
+            Self::Flood
+            | Self::NamesRace
+            | Self::NamesSplit
+            | Self::NamesCutLink
+            | Self::NamesKill
+            | Self::NamesChurn => 3,
             _ => 5,
         }
     }
@@ -107,6 +135,15 @@ impl Scenario {
     /// As `--list` shows it.
     pub(super) fn line(self) -> String {
         format!("{:<22} {:>3} nodes  {}", self.name(), self.n_nodes(), self.about())
+    }
+
+    /// The options with which it goes again as it went.
+    pub(super) fn options(self, profile: Profile, seed: u32) -> String {
+        if self.name().starts_with("names-") {
+            format!("--seed {seed}")
+        } else {
+            format!("--profile {}", profile.name())
+        }
     }
 
     pub(super) async fn play(self, stage: &mut Stage) -> Result<Figures, Failure> {
@@ -137,12 +174,18 @@ impl Scenario {
             Self::DelayReorder => delay::delay_reorder(stage).await,
             Self::Keys => keys::rotation(stage).await,
             Self::Flood => flood::flood(stage).await,
+            Self::NamesRace => registry::contend::race(stage).await,
+            Self::NamesCrowd => registry::contend::crowd(stage).await,
+            Self::NamesSplit => registry::split::split(stage).await,
+            Self::NamesCutLink => registry::cut_link::cut_link(stage).await,
+            Self::NamesKill => registry::kill::kill(stage).await,
+            Self::NamesChurn => registry::churn::churn(stage).await,
         }
     }
 }
 
 /// What a claim is worth where `look` did not wait for it: a sentence becomes a failure.
-fn claim(expected: &str, seen: Result<(), String>) -> Result<(), Failure> {
+fn claim<T>(expected: &str, seen: Result<T, String>) -> Result<T, Failure> {
     seen.map_err(|seen| Failure::new(format!("expected {expected}; saw: {seen}")))
 }
 

@@ -1,13 +1,16 @@
 //! What a scenario plays on: a network, the agents on its hosts, and how to wait for what they say.
 
+mod keepers;
 mod wait;
 
 use super::agent::{Agent, Life, Order};
 use super::flood::Flood;
+use super::keeper::Request;
 use super::net::{Host, Net, SWITCH_ADDRESS};
 use super::relay::{Disorder, Relay, Route};
 use super::{now, setting::Setting};
 use crate::Failure;
+use crate::driven::Client;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,9 +19,11 @@ use tokio::sync::Notify;
 /// The agents and their network. The agents go first.
 pub(super) struct Stage {
     agents: Vec<Agent>,
+    keepers: Vec<Client<Request>>,
     net: Net,
     setting: Setting,
     n_nodes: usize,
+    begun: Instant,
     changed: Arc<Notify>,
 }
 
@@ -60,9 +65,11 @@ impl Stage {
     pub(super) fn new(setting: &Setting, n_nodes: usize) -> Result<Self, Failure> {
         Ok(Self {
             agents: Vec::new(),
+            keepers: Vec::new(),
             net: Net::new(n_nodes + HOSTS_SPARE)?,
             setting: setting.clone(),
             n_nodes,
+            begun: now(),
             changed: Arc::default(),
         })
     }

@@ -8,7 +8,7 @@ use super::watch::{Watch, peer};
 use crate::demo::protocol::{
     Blows, Counts, GROUP, Peer, Request, Retaken, Sample, Sum, Views, device_of, name_of,
 };
-use serde::Serialize;
+use crate::driven::{Serve, Then, json};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -28,9 +28,12 @@ impl Station {
     pub(super) fn new(swarm: Swarm) -> Self {
         Self { watch: Watch::begin(&swarm), swarm, hammer: Mutex::new(None) }
     }
+}
 
-    /// Does what is asked, and replies with what [`Request`] says for it, or why not.
-    pub(super) async fn serve(&self, request: Request) -> Result<Value, String> {
+impl Serve for Station {
+    type Request = Request;
+
+    async fn serve(&self, request: Request) -> Result<Value, String> {
         let swarm = &self.swarm;
         match request {
             Request::Address => json(swarm.local_addr().to_string()),
@@ -66,6 +69,15 @@ impl Station {
         }
     }
 
+    fn then(request: &Request) -> Then {
+        match request {
+            Request::Leave => Then::End,
+            _ => Then::GoOn,
+        }
+    }
+}
+
+impl Station {
     fn members(&self) -> Vec<Peer> {
         self.swarm.nodes().iter().map(|member| peer(&member.id)).collect()
     }
@@ -153,8 +165,4 @@ async fn register(swarm: &Swarm, below: u32, at_once: usize) -> Result<(), Strin
         done.map_err(|error| error.to_string())??;
     }
     Ok(())
-}
-
-fn json(value: impl Serialize) -> Result<Value, String> {
-    serde_json::to_value(value).map_err(|error| error.to_string())
 }

@@ -1,4 +1,4 @@
-//! A process on a host, whose lines are taken as they come, and which can be frozen and killed.
+//! A process of a command, whose lines are taken as they come, and which can be frozen and killed.
 
 #![expect(
     clippy::disallowed_methods,
@@ -6,22 +6,22 @@
 )]
 
 use crate::{Failure, cpu_time};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
-/// A process in a namespace. Dropped, it is killed.
-pub(super) struct Process {
+/// A process. Dropped, it is killed.
+pub(crate) struct Process {
     name: String,
     child: Child,
     stdin: Option<ChildStdin>,
-    readers: [AbortHandle; 2],
+    readers: Vec<AbortHandle>,
 }
 
 /// A line that a process has written, or the end of them.
-pub(super) enum Written {
+pub(crate) enum Written {
     Out(String),
     Err(String),
     /// Of stdout.
@@ -29,46 +29,52 @@ pub(super) enum Written {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Signal {
+pub(crate) enum Signal {
     Stop,
     Continue,
     Terminate,
 }
 
 impl Process {
-    /// Starts `command` in a namespace. `sink` is told each line and when it came.
-    pub(super) fn start(
+    /// Starts `command`. `sink` is told each line and when it came: of its stdout, and of its
+    /// stderr where that is a pipe.
+    pub(crate) fn start(
         name: &str,
-        namespace: &str,
-        command: &[String],
+        mut command: Command,
         sink: impl Fn(Instant, Written) + Clone + Send + 'static,
     ) -> Result<Self, Failure> {
         let failed = |why: String| Failure::new(format!("{name} does not start: {why}"));
-        // `ip` becomes the program: the process id is the program's.
-        let mut started = Command::new("ip");
-        started.args(["netns", "exec", namespace]).args(command).kill_on_drop(true);
-        started.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // Out of reach of the terminal's Ctrl-C: this process ends them, and then their network.
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        // Out of reach of the terminal's Ctrl-C: this process ends them, in order.
         #[cfg(unix)]
-        started.process_group(0);
-        let mut child = started.spawn().map_err(|error| failed(error.to_string()))?;
-        let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
-            return Err(failed("it has no pipes".to_owned()));
-        };
-        let stdin = child.stdin.take();
-        let end = sink.clone();
-        let out_sink = sink.clone();
-        let out = tokio::spawn(async move {
+        command.process_group(0);
+        let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
+        let out = child.stdout.take().ok_or_else(|| failed("it has no pipes".to_owned()))?;
+        let (out_sink, end) = (sink.clone(), sink.clone());
+        let mut readers = vec![tokio::spawn(async move {
             pass(out, move |line| out_sink(Instant::now(), Written::Out(line))).await;
             end(Instant::now(), Written::End);
-        });
-        let err = tokio::spawn(pass(err, move |line| sink(Instant::now(), Written::Err(line))));
-        let readers = [out.abort_handle(), err.abort_handle()];
-        Ok(Self { name: name.to_owned(), child, stdin, readers })
+        })];
+        if let Some(err) = child.stderr.take() {
+            let passed = pass(err, move |line| sink(Instant::now(), Written::Err(line)));
+            readers.push(tokio::spawn(passed));
+        }
+        let readers = readers.iter().map(JoinHandle::abort_handle).collect();
+        Ok(Self { name: name.to_owned(), stdin: child.stdin.take(), child, readers })
+    }
+
+    /// Its process id, while it runs.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Its stdin, for who writes to it alone. What is dropped ends it.
+    pub(crate) const fn take_stdin(&mut self) -> Option<ChildStdin> {
+        self.stdin.take()
     }
 
     /// Writes a line to its stdin.
-    pub(super) async fn tell(&mut self, line: &str) -> Result<(), Failure> {
+    pub(crate) async fn tell(&mut self, line: &str) -> Result<(), Failure> {
         let Some(stdin) = &mut self.stdin else {
             return Err(Failure::new(format!("{} is told `{line}` after its end", self.name)));
         };
@@ -76,7 +82,7 @@ impl Process {
         written.map_err(|error| Failure::new(format!("{}, `{line}`: {error}", self.name)))
     }
 
-    pub(super) async fn signal(&self, signal: Signal) -> Result<(), Failure> {
+    pub(crate) async fn signal(&self, signal: Signal) -> Result<(), Failure> {
         let failed = |why: String| Failure::new(format!("{} gets no {signal:?}: {why}", self.name));
         let Some(id) = self.child.id() else { return Err(failed("it has ended".to_owned())) };
         let option = match signal {
@@ -93,24 +99,24 @@ impl Process {
     }
 
     /// For how long it has had a processor since it started.
-    pub(super) fn cpu_time(&self) -> Result<Duration, Failure> {
+    pub(crate) fn cpu_time(&self) -> Result<Duration, Failure> {
         let failed = |why: &str| Failure::new(format!("{}'s time: {why}", self.name));
         let id = self.child.id().ok_or_else(|| failed("it has ended"))?;
         cpu_time::of(id).map_err(|error| failed(&error.to_string()))
     }
 
     /// `kill -9`: returns when the system says that it is gone.
-    pub(super) async fn kill(&mut self) -> Result<(), Failure> {
+    pub(crate) async fn kill(&mut self) -> Result<(), Failure> {
         let killed = self.child.kill().await;
         // Not before: the end of its stdin would be a word of warning.
         self.stdin = None;
         killed.map_err(|error| Failure::new(format!("{} cannot be killed: {error}", self.name)))
     }
 
-    /// Waits for it to end by itself: whether with success.
-    pub(super) async fn ended(&mut self) -> Result<bool, Failure> {
+    /// Waits for it to end by itself: how it did.
+    pub(crate) async fn ended(&mut self) -> Result<ExitStatus, Failure> {
         match tokio::time::timeout(END_TIMEOUT, self.child.wait()).await {
-            Ok(Ok(status)) => Ok(status.success()),
+            Ok(Ok(status)) => Ok(status),
             Ok(Err(error)) => Err(Failure::new(format!("{}: {error}", self.name))),
             Err(_) => Err(Failure::new(format!("{} still runs after {END_TIMEOUT:?}", self.name))),
         }

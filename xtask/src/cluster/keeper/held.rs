@@ -1,0 +1,243 @@
+//! The nodes that keep names, as the harness holds them.
+
+use super::protocol::{GROUP, Peer, Request, Table};
+use crate::Failure;
+use crate::cluster::net::{self, Host};
+use crate::cluster::{Stage, now};
+use crate::driven::{self, Client, Driven};
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// Nodes on the hosts of a stage, by their numbers: 1 is n1. Dropped, they are killed.
+pub(in crate::cluster) struct Keepers {
+    nodes: BTreeMap<usize, Keeper>,
+}
+
+struct Keeper {
+    driven: Driven<Request>,
+    host: Host,
+}
+
+/// What a node has to list: names with their processes.
+pub(in crate::cluster) type Names = BTreeMap<String, String>;
+
+/// Between two looks at all nodes: what is waited for needs the processor more than the looks do.
+const REST: Duration = Duration::from_millis(20);
+
+/// How long any reply may take.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long anything may take that has no tighter bound of its own.
+pub(in crate::cluster) const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Keepers {
+    /// One node on each of the first hosts, once each sees all.
+    pub(in crate::cluster) async fn start(stage: &mut Stage) -> Result<Self, Failure> {
+        let (mut nodes, mut seeds) = (BTreeMap::new(), Vec::new());
+        for (host, address) in stage.keeper_places() {
+            let number = host.0 + 1;
+            let name = name(number);
+            let mut command = vec![driven::this_program()?, "keeper".into()];
+            command.extend(stage.keeper_options(&name, &address.to_string()));
+            command
+                .extend(seeds.iter().flat_map(|seed| ["--seed".to_owned(), String::clone(seed)]));
+            let command = net::command_in(&stage.net().namespace(host), &command);
+            let driven = Driven::start(&name, command, REPLY_TIMEOUT)?;
+            stage.listen_to(driven.client().clone());
+            seeds.push(driven.client().ask::<String>(Request::Address).await?);
+            nodes.insert(number, Keeper { driven, host });
+        }
+        let keepers = Self { nodes };
+        keepers.until_all_alive().await?;
+        Ok(keepers)
+    }
+
+    /// The numbers of those that run.
+    pub(in crate::cluster) fn numbers(&self) -> Vec<usize> {
+        self.nodes.keys().copied().collect()
+    }
+
+    pub(in crate::cluster) fn host(&self, node: usize) -> Host {
+        self.nodes[&node].host
+    }
+
+    /// `kill -9`: its life.
+    pub(in crate::cluster) async fn kill(&mut self, node: usize) -> Result<String, Failure> {
+        let members: BTreeMap<String, Peer> = self.ask(node, Request::Members).await?;
+        let keeper = self.nodes.remove(&node).expect("a scenario kills a node that runs");
+        keeper.driven.kill().await?;
+        Ok(members[&name(node)].boot.clone())
+    }
+
+    pub(in crate::cluster) async fn ask<T: DeserializeOwned>(
+        &self,
+        node: usize,
+        request: Request,
+    ) -> Result<T, Failure> {
+        self.nodes[&node].driven.client().ask(request).await
+    }
+
+    /// Asks all at once, each for what `request` says; the replies by the nodes' numbers.
+    pub(in crate::cluster) async fn ask_all<T: DeserializeOwned + Send + 'static>(
+        &self,
+        request: impl Fn(usize) -> Request,
+    ) -> Result<BTreeMap<usize, T>, Failure> {
+        let asked = self
+            .nodes
+            .iter()
+            .map(|(&node, keeper)| (node, keeper.driven.client().clone(), request(node)));
+        Client::ask_each(asked).await
+    }
+
+    pub(in crate::cluster) async fn members(
+        &self,
+    ) -> Result<BTreeMap<usize, BTreeMap<String, Peer>>, Failure> {
+        self.ask_all(|_| Request::Members).await
+    }
+
+    /// Waits until the nodes that run, and no others, are alive in every view: when they were.
+    pub(in crate::cluster) async fn until_all_alive(&self) -> Result<Instant, Failure> {
+        let look = async || Ok(self.strangers().await?.map_or(Ok(()), Err));
+        until(PATIENCE, "all nodes alive in every view", look).await
+    }
+
+    /// The first view that is not all nodes and all of them alive, in words.
+    async fn strangers(&self) -> Result<Option<String>, Failure> {
+        let all: BTreeSet<_> = self.nodes.keys().map(|node| name(*node)).collect();
+        let all = |members: &BTreeMap<String, Peer>| {
+            members.keys().eq(&all) && members.values().all(|peer| peer.is_alive)
+        };
+        let views = self.members().await?;
+        let strange = views.into_iter().find(|(_, members)| !all(members));
+        Ok(strange.map(|(node, members)| {
+            let member = |(name, peer): (&String, &Peer)| {
+                format!("{name}{}", if peer.is_alive { "" } else { " (suspected)" })
+            };
+            let members: Vec<_> = members.iter().map(member).collect();
+            format!("n{node} lists {}", members.join(", "))
+        }))
+    }
+
+    pub(in crate::cluster) async fn tables(&self) -> Result<BTreeMap<usize, Table>, Failure> {
+        self.ask_all(|_| Request::Table).await
+    }
+
+    /// Of every node: what loads have registered through it.
+    pub(in crate::cluster) async fn held(&self) -> Result<BTreeMap<usize, Names>, Failure> {
+        self.ask_all(|_| Request::Held).await
+    }
+
+    /// Waits until the tables of all nodes are as `look` wants them: when they were.
+    pub(in crate::cluster) async fn until_tables(
+        &self,
+        within: Duration,
+        expected: &str,
+        look: impl Fn(&BTreeMap<usize, Table>) -> Result<(), String>,
+    ) -> Result<Instant, Failure> {
+        until(within, expected, async || Ok(look(&self.tables().await?))).await
+    }
+}
+
+/// Whether all tables are equal.
+pub(in crate::cluster) fn equal(tables: &BTreeMap<usize, Table>) -> Result<(), String> {
+    let mut tables = tables.iter();
+    let Some((first, table)) = tables.next() else { return Ok(()) };
+    tables.try_for_each(|(node, other)| {
+        differ(&other.names, &table.names).map_err(|(name, here, there)| {
+            format!("{name} is {here} on n{node}, {there} on n{first}")
+        })?;
+        let (here, there) = (members(other), members(table));
+        match here.symmetric_difference(&there).next() {
+            Some(pid) if here.contains(pid) => {
+                Err(format!("{pid} is in the group on n{node}, and not on n{first}"))
+            }
+            Some(pid) => Err(format!("{pid} is in the group on n{first}, and not on n{node}")),
+            None => Ok(()),
+        }
+    })
+}
+
+/// Whether all tables are equal and hold just these names, and their processes just this group.
+pub(in crate::cluster) fn exactly(
+    tables: &BTreeMap<usize, Table>,
+    want: &Names,
+) -> Result<(), String> {
+    equal(tables)?;
+    let Some((node, table)) = tables.iter().next() else { return Ok(()) };
+    differ(&table.names, want)
+        .map_err(|(name, here, there)| format!("{name} is {here} on n{node}, not {there}"))?;
+    Ok(())
+}
+
+/// The members of the group of all.
+pub(in crate::cluster) fn members(table: &Table) -> BTreeSet<String> {
+    table.groups.get(GROUP).cloned().unwrap_or_default()
+}
+
+/// The first name that differs, with its two processes.
+fn differ(one: &Names, other: &Names) -> Result<(), (String, String, String)> {
+    let show = |pid: Option<&String>| pid.cloned().unwrap_or_else(|| "nobody".to_owned());
+    let mut names = one.keys().chain(other.keys());
+    match names.find(|name| one.get(*name) != other.get(*name)) {
+        Some(name) => Err((name.clone(), show(one.get(name)), show(other.get(name)))),
+        None => Ok(()),
+    }
+}
+
+/// Looks until `look` is content: when it was.
+pub(in crate::cluster) async fn until(
+    within: Duration,
+    expected: &str,
+    mut look: impl AsyncFnMut() -> Result<Result<(), String>, Failure>,
+) -> Result<Instant, Failure> {
+    let begin = now();
+    loop {
+        let Err(seen) = look().await? else { return Ok(now()) };
+        if begin.elapsed() > within {
+            let sentence = format!("expected {expected} within {within:?}; saw: {seen}");
+            return Err(Failure::new(sentence));
+        }
+        tokio::time::sleep(REST).await;
+    }
+}
+
+/// What a node is called.
+pub(in crate::cluster) fn name(node: usize) -> String {
+    format!("n{node}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(names: &[(&str, &str)], members: &[&str]) -> Table {
+        let text = |text: &&str| (*text).to_owned();
+        let names = names.iter().map(|(name, pid)| (text(name), text(pid))).collect();
+        let group = members.iter().map(text).collect();
+        Table { names, groups: BTreeMap::from([(GROUP.to_owned(), group)]) }
+    }
+
+    #[test]
+    fn tables_differ_by_a_name_a_process_or_a_member() {
+        let check = |other: Table, wrong: Option<&str>| {
+            let one = table(&[("a", "<1>")], &["<1>"]);
+            let found = equal(&BTreeMap::from([(1, one), (2, other)]));
+            assert_eq!(found.err().as_deref(), wrong);
+        };
+        check(table(&[("a", "<1>")], &["<1>"]), None);
+        check(table(&[("a", "<2>")], &["<1>"]), Some("a is <2> on n2, <1> on n1"));
+        check(table(&[], &["<1>"]), Some("a is nobody on n2, <1> on n1"));
+        check(table(&[("a", "<1>")], &[]), Some("<1> is in the group on n1, and not on n2"));
+    }
+
+    #[test]
+    fn equal_tables_may_still_be_wrong() {
+        let tables = BTreeMap::from([(1, table(&[("a", "<1>")], &[]))]);
+        let want = |names: &[(&str, &str)]| table(names, &[]).names;
+        assert_eq!(exactly(&tables, &want(&[("a", "<1>")])), Ok(()));
+        assert!(exactly(&tables, &want(&[("a", "<2>")])).is_err());
+        assert!(exactly(&tables, &want(&[("a", "<1>"), ("b", "<1>")])).is_err());
+        assert!(exactly(&tables, &want(&[])).is_err());
+    }
+}

@@ -1,0 +1,40 @@
+//! A node of the whole product on a host, which keeps names and groups: this very program, driven
+//! over its stdin.
+
+mod held;
+mod load;
+mod node;
+mod protocol;
+mod worker;
+pub(super) use held::{Keepers, Names, PATIENCE, equal, exactly, members, name, until};
+pub(super) use protocol::{Load, Outcome, Report, Request, Table, Try, Way};
+
+use super::setting;
+use crate::{Failure, driven};
+use node::Keeper;
+use std::net::SocketAddr;
+use swarm::ClusterSecret;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The node's name
+    #[arg(long)]
+    name: String,
+    /// Where it gossips
+    #[arg(long)]
+    bind: SocketAddr,
+    /// The cluster's name
+    #[arg(long)]
+    cluster: String,
+    /// The cluster's secret, as digits
+    #[arg(long, value_parser = setting::secret)]
+    secret: ClusterSecret,
+    /// Where other nodes gossip
+    #[arg(long)]
+    seed: Vec<SocketAddr>,
+}
+
+/// Answers requests until the end of stdin.
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    driven::run(Keeper::start(args))
+}
