@@ -10,6 +10,7 @@
 //! | [`Instant`], [`Rng`], [`Index`] | time, randomness and maps that a replay reproduces |
 //! | [`NodeName`], [`Boot`], [`NodeId`] | who a node is, and which of its lives |
 //! | [`Pid`], [`Name`], [`Token`] | a process, what it is called, and its fencing token |
+//! | [`Short`] | bytes that are mostly few |
 //! | [`Session`] | a connection between two nodes |
 //! | [`ClusterSecret`] | the 32 bytes that make nodes one cluster |
 //! | [`codec`] | MessagePack that is checked before it is decoded |
@@ -42,6 +43,9 @@ pub use secret::{ClusterSecret, SecretError};
 
 mod session;
 pub use session::Session;
+
+mod short;
+pub use short::Short;
 
 mod token;
 pub use token::Token;

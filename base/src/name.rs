@@ -1,18 +1,20 @@
 //! What a process is called.
 
+use crate::Short;
 use crate::codec::{self, DecodeError};
 use serde::{Deserialize, Serialize};
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
-use std::sync::Arc;
 
 /// The name of a process or of a group: at most 1 KiB, made from a string or from any value that
 /// serde can serialize. Equal values are equal names on every node.
 ///
 /// A string is kept as its UTF-8. Any other value is kept as `0xc1`, a byte that occurs neither in
 /// UTF-8 nor in MessagePack, and its MessagePack: so no value's name equals a string's.
+///
+/// A name of up to 22 bytes is copied with its value, a longer one is shared by its clones.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name(Arc<[u8]>);
+pub struct Name(Short);
 
 impl Name {
     /// The most bytes in a name.
@@ -79,7 +81,7 @@ impl Name {
         if bytes.len() > Self::LEN_MAX {
             return Err(NameError::TooLong { len: bytes.len() });
         }
-        Ok(Self(bytes.into()))
+        Ok(Self(Short::new(bytes)))
     }
 }
 
@@ -137,7 +139,7 @@ impl Serialize for Name {
 
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let bytes = serde_bytes::ByteBuf::deserialize(deserializer)?;
+        let bytes: Cow<'de, [u8]> = serde_bytes::deserialize(deserializer)?;
         Self::from_bytes(&bytes).map_err(serde::de::Error::custom)
     }
 }

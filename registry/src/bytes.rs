@@ -1,31 +1,33 @@
 //! Opaque bytes: a user's arguments and metadata, and encoded facts.
 
-use serde::de::{Error, Visitor};
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
+use swarm_base::Short;
 
 /// Bytes that a user gave: the arguments of a process, or the metadata of a membership. At most
 /// 64 KiB, because every node keeps a copy; larger things belong into messages. A clone is cheap.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Bytes(Arc<[u8]>);
+pub struct Bytes(Short);
 
 impl Bytes {
     /// The most bytes.
     pub const LEN_MAX: usize = 64 * 1024;
 
-    /// Takes `bytes`.
+    /// Copies `bytes`.
     ///
     /// # Errors
     ///
     /// [`TooLong`] above [`LEN_MAX`](Self::LEN_MAX).
-    pub fn new(bytes: impl Into<Arc<[u8]>>) -> Result<Self, TooLong> {
-        let bytes = bytes.into();
+    pub fn new(bytes: impl AsRef<[u8]>) -> Result<Self, TooLong> {
+        let bytes = bytes.as_ref();
         if bytes.len() > Self::LEN_MAX {
             return Err(TooLong { len: bytes.len() });
         }
-        Ok(Self(bytes))
+        Ok(Self(Short::new(bytes)))
     }
 
     /// The bytes.
@@ -71,7 +73,7 @@ impl Serialize for Bytes {
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let bytes = deserializer.deserialize_bytes(Raw)?;
+        let bytes: Cow<'de, [u8]> = serde_bytes::deserialize(deserializer)?;
         Self::new(bytes).map_err(D::Error::custom)
     }
 }
@@ -108,25 +110,7 @@ impl Serialize for Encoded {
 
 impl<'de> Deserialize<'de> for Encoded {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_bytes(Raw).map(Self)
-    }
-}
-
-/// Copies bytes once, from where they arrived.
-struct Raw;
-
-impl Visitor<'_> for Raw {
-    type Value = Arc<[u8]>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("bytes")
-    }
-
-    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Arc<[u8]>, E> {
-        Ok(bytes.into())
-    }
-
-    fn visit_byte_buf<E: Error>(self, bytes: Vec<u8>) -> Result<Arc<[u8]>, E> {
-        Ok(bytes.into())
+        let bytes: Cow<'de, [u8]> = serde_bytes::deserialize(deserializer)?;
+        Ok(Self(bytes.into()))
     }
 }

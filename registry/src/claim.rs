@@ -1,9 +1,9 @@
 //! A claim: one node's word that a name is its own.
 
-use crate::{Bytes, wire};
+use crate::{Bytes, Request};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use swarm_base::{Boot, Name, NodeId, Pid, Token};
+use swarm_base::{Name, NodeId, Pid, Token};
 
 /// The most bytes in the name of a kind.
 pub const KIND_LEN_MAX: usize = 255;
@@ -18,26 +18,20 @@ pub const CLAIM_GROUPS_LEN_MAX: usize = 256 * 1024;
 
 /// What a node says about a name of its own. A name is a record, not a process: it outlives the
 /// process between a crash and the restart, and the node in its closed log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The name.
-    #[serde(rename = "n", with = "wire::name")]
     pub name: Name,
     /// Where this claim stands among all that were ever made on the name.
-    #[serde(rename = "t")]
     pub token: Token,
     /// What a restart needs. `None`: registered by pid, never moved and never restarted.
-    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
     pub spec: Option<Spec>,
     /// Where the process is.
-    #[serde(rename = "a")]
     pub at: At,
     /// The request that made the claim, so that its retry gets `Ok` for its own start.
-    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Request>,
     /// The groups to join again, with their metadata. Only where [`at`](Self::at) has no running
     /// process, or one that is being moved: a running one's memberships are facts of their own.
-    #[serde(rename = "g", default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<(Name, Bytes)>,
 }
 
@@ -56,7 +50,7 @@ impl Claim {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spec {
     /// The kind of the process, at most [`KIND_LEN_MAX`] bytes.
-    #[serde(rename = "k", with = "wire::kind")]
+    #[serde(rename = "k", with = "kind")]
     pub kind: Arc<str>,
     /// Its arguments, encoded.
     #[serde(rename = "a", default)]
@@ -64,40 +58,43 @@ pub struct Spec {
 }
 
 /// Where the process of a claim is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum At {
     /// Being started here.
-    #[serde(rename = "s")]
     Starting,
     /// Running here.
-    #[serde(rename = "r")]
     Running(Pid),
     /// Running here, and on its way. Logged before the target is offered anything, so that a
     /// closed log that ends in it tells who may go on (ownership, consequence 1).
-    #[serde(rename = "m")]
     Moving {
         /// The process here.
-        #[serde(rename = "p")]
         pid: Pid,
         /// Where it goes.
-        #[serde(rename = "t")]
         to: NodeId,
         /// Which attempt, as the source counts them.
-        #[serde(rename = "i")]
         id: u64,
     },
     /// Not running: between a crash and the restart, or below quorum.
-    #[serde(rename = "w")]
     Waiting,
 }
 
-/// One request of one node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Request {
-    /// The life of the asking node.
-    #[serde(rename = "b")]
-    pub boot: Boot,
-    /// Counted by that node.
-    #[serde(rename = "i")]
-    pub id: u64,
+/// The kind of a process: a short text.
+mod kind {
+    use super::KIND_LEN_MAX;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::sync::Arc;
+
+    pub(super) fn serialize<S: Serializer>(kind: &Arc<str>, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(kind)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<str>, D::Error> {
+        let text = String::deserialize(from)?;
+        if text.len() > KIND_LEN_MAX {
+            let expected = format!("a kind of at most {KIND_LEN_MAX} bytes");
+            return Err(D::Error::invalid_length(text.len(), &&*expected));
+        }
+        Ok(text.into())
+    }
 }

@@ -313,7 +313,7 @@ impl Registry {
         if mark.digest < log.digest {
             return Some(log.mark());
         }
-        self.replica.replace(id, []);
+        self.replica.clear(id);
         let log = &mut self.replica.logs[id];
         (log.position, log.digest, log.snapshot) = (0, 0, None);
         log.history.clear();

@@ -31,6 +31,10 @@ pub struct Config {
     pub feed_len_max: usize,
     /// The most chunks (of 256 KiB) of a snapshot on their way to one peer.
     pub snapshot_window: u32,
+    /// How many names and processes of a snapshot a node goes through before it sees to anything
+    /// else, when it makes one and when one takes the place of what it held: the default takes it
+    /// a few milliseconds.
+    pub slice_max: usize,
     /// The most bytes of one snapshot that a node takes in.
     pub snapshot_len_max: usize,
     /// How long the boot of a dead node whose log is settled stays known, so that a late copy of
@@ -51,6 +55,7 @@ impl Default for Config {
             groups_max: 1024 * 1024,
             feed_len_max: 4 * 1024 * 1024,
             snapshot_window: 8,
+            slice_max: 2_048,
             snapshot_len_max: 512 * 1024 * 1024,
             buried_keep: Duration::from_secs(24 * 60 * 60),
         }
@@ -94,6 +99,9 @@ impl Config {
         }
         if self.snapshot_window == 0 {
             return bad("registry.snapshot_window", "positive integer");
+        }
+        if self.slice_max == 0 {
+            return bad("registry.slice_max", "positive integer");
         }
         if self.snapshot_len_max < 1024 * 1024 {
             return bad("registry.snapshot_len_max", "at least 1 MiB");
@@ -151,6 +159,7 @@ mod tests {
         check(|c| c.feed_len_max = 0, "registry.feed_len_max");
         check(|c| c.snapshot_window = 0, "registry.snapshot_window");
         check(|c| c.snapshot_len_max = 0, "registry.snapshot_len_max");
+        check(|c| c.slice_max = 0, "registry.slice_max");
         check(|c| c.buried_keep = Duration::ZERO, "registry.buried_keep");
     }
 }

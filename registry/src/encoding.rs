@@ -4,14 +4,23 @@
 //! other. The length lets a reader pass over a fact that it cannot read.
 
 use crate::Fact;
+use crate::wire::Wire;
+use swarm_base::Boot;
 use swarm_base::codec::{self, Limits};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// Appends `fact` to `bytes` and returns the digest of a log that ends in it.
-pub(crate) fn write(bytes: &mut Vec<u8>, fact: &Fact, digest: u64) -> u64 {
+/// Appends `fact`, of the life `writer`, to `bytes`, without its length.
+pub(crate) fn encode(bytes: &mut Vec<u8>, fact: &Fact, writer: Boot) {
+    let wire = Wire::of(fact, writer);
+    codec::encode_into(bytes, &wire).expect("a fact holds nothing that MessagePack lacks");
+}
+
+/// Appends `fact`, of the life `writer`, to `bytes` and returns the digest of a log that ends in
+/// it.
+pub(crate) fn write(bytes: &mut Vec<u8>, fact: &Fact, writer: Boot, digest: u64) -> u64 {
     let start = bytes.len();
     bytes.extend_from_slice(&[0; PREFIX]);
-    codec::encode_into(bytes, fact).expect("a fact holds nothing that MessagePack lacks");
+    encode(bytes, fact, writer);
     let len = bytes.len() - start - PREFIX;
     assert!(len <= FACT_LEN_MAX, "the bounds of a claim bound its fact");
     bytes[start..start + PREFIX].copy_from_slice(&(len as u32).to_be_bytes());
@@ -26,10 +35,10 @@ pub(crate) fn extend(digest: u64, fact: &[u8]) -> u64 {
     xxh3_64_with_seed(fact, digest)
 }
 
-/// Decodes one fact. `None` where this release cannot read it.
-pub(crate) fn read(fact: &[u8]) -> Option<Fact> {
+/// Decodes one fact of the life `writer`. `None` where this release cannot read it.
+pub(crate) fn read(fact: &[u8], writer: Boot) -> Option<Fact> {
     codec::scan(fact, Limits::of_bytes(FACT_LEN_MAX)).ok()?;
-    rmp_serde::from_slice(fact).ok()
+    rmp_serde::from_slice::<Wire<'_>>(fact).ok()?.fact(writer)
 }
 
 /// Splits `bytes` into exactly `count` facts, or says that it does not consist of them.
@@ -60,20 +69,22 @@ pub(crate) const FACT_LEN_MAX: usize = 512 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use swarm_base::{Boot, Pid};
+    use swarm_base::Pid;
+
+    const BOOT: Boot = Boot { millis: 1, random: 2 };
 
     fn fact(serial: u64) -> Fact {
-        Fact::Exited { pid: Pid::new(Boot { millis: 1, random: 2 }, serial) }
+        Fact::Exited { pid: Pid::new(BOOT, serial) }
     }
 
     #[test]
     fn what_is_written_is_read() {
         let mut bytes = Vec::new();
-        let digest = write(&mut bytes, &fact(1), 0);
-        let digest = write(&mut bytes, &fact(2), digest);
+        let digest = write(&mut bytes, &fact(1), BOOT, 0);
+        let digest = write(&mut bytes, &fact(2), BOOT, digest);
         let split = split(&bytes, 2).expect("two facts");
         assert_eq!(
-            split.iter().map(|f| read(f)).collect::<Vec<_>>(),
+            split.iter().map(|f| read(f, BOOT)).collect::<Vec<_>>(),
             [Some(fact(1)), Some(fact(2))]
         );
         assert_eq!(split.iter().fold(0, |digest, fact| extend(digest, fact)), digest);
@@ -88,12 +99,16 @@ mod tests {
     #[test]
     fn what_is_no_run_of_facts_is_refused() {
         let mut bytes = Vec::new();
-        write(&mut bytes, &fact(1), 0);
+        write(&mut bytes, &fact(1), BOOT, 0);
         assert!(split(&bytes, 2).is_none());
         assert!(split(&bytes[..bytes.len() - 1], 1).is_none());
         assert!(split(&[0xff; 8], 1).is_none());
         assert!(split(&[], u32::MAX).is_none());
-        assert_eq!(read(&[0xc1]), None);
-        assert_eq!(read(&[0x81, 0xa1, b'?', 0xc0]), None, "a kind of fact from a later release");
+        assert_eq!(read(&[0xc1], BOOT), None);
+        assert_eq!(
+            read(&[0x81, 0xa1, b'?', 0xc0], BOOT),
+            None,
+            "a kind of fact from a later release"
+        );
     }
 }

@@ -19,7 +19,7 @@ mod bytes;
 pub use bytes::{Bytes, Encoded, TooLong};
 
 mod claim;
-pub use claim::{At, CLAIM_GROUPS_LEN_MAX, CLAIM_GROUPS_MAX, Claim, KIND_LEN_MAX, Request, Spec};
+pub use claim::{At, CLAIM_GROUPS_LEN_MAX, CLAIM_GROUPS_MAX, Claim, KIND_LEN_MAX, Spec};
 
 mod compare;
 
@@ -42,6 +42,8 @@ pub use log::Standing;
 mod machine;
 pub use machine::Registry;
 
+mod members;
+
 mod message;
 pub use message::{Held, Mark, Message, Scope};
 
@@ -57,9 +59,16 @@ mod rejection;
 pub use rejection::Rejection;
 
 mod replica;
+
+mod request;
+pub use request::Request;
+
 mod settle;
 mod snapshot;
+mod staged;
+mod stored;
 mod sync;
+mod table;
 
 mod view;
 pub use view::{Found, Names, View};

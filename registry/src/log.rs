@@ -1,16 +1,23 @@
 //! One node's log, as far as this node holds it, and the table of all of them.
 
 use crate::history::History;
+use crate::members::Members;
 use crate::message;
-use crate::replica::Members;
-use crate::snapshot::{Assembly, Snapshot};
+use crate::snapshot::{Assembly, Building, Snapshot};
+use crate::staged::Takeover;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use swarm_base::{Boot, Index, Instant, Name, NodeId};
+use swarm_base::{Boot, Instant, NodeId};
 
 /// A log in this node's tables. Used again once its log is gone from them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct LogId(u32);
+
+impl LogId {
+    pub(crate) const fn idx(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// This node's own log.
 pub(crate) const OWN: LogId = LogId(0);
@@ -36,14 +43,16 @@ pub(crate) struct Log {
     pub(crate) position: u64,
     /// The digest of its facts up to there.
     pub(crate) digest: u64,
-    /// The names with an entry of this log.
-    pub(crate) names: Index<Name, ()>,
     /// The groups of each process.
     pub(crate) members: Members,
     /// Its recent facts, to pass on.
     pub(crate) history: History,
     /// A snapshot that is arriving.
     pub(crate) assembly: Option<Assembly>,
+    /// What arrived, on its way to be the state.
+    pub(crate) takeover: Option<Box<Takeover>>,
+    /// A snapshot that is being made.
+    pub(crate) building: Option<Box<Building>>,
     /// A snapshot that is being handed out.
     pub(crate) snapshot: Option<Arc<Snapshot>>,
     /// Who was asked for more of it.
@@ -67,12 +76,20 @@ impl Log {
             standing,
             position: 0,
             digest: 0,
-            names: Index::default(),
-            members: Index::default(),
+            members: Members::default(),
             history: History::default(),
             assembly: None,
+            takeover: None,
+            building: None,
             snapshot: None,
             asked: None,
+        }
+    }
+
+    /// The groups of a process are about to change: a snapshot that is being made has to know.
+    pub(crate) fn touch_member(&mut self, serial: u64) {
+        if let Some(building) = &mut self.building {
+            building.touch_member(serial);
         }
     }
 
@@ -132,7 +149,7 @@ impl Logs {
         let node = log.node.clone();
         let id = match self.free.pop() {
             Some(id) => {
-                self.slots[id.0 as usize] = Some(Box::new(log));
+                self.slots[id.idx()] = Some(Box::new(log));
                 id
             }
             None => {
@@ -145,11 +162,16 @@ impl Logs {
         id
     }
 
-    pub(crate) fn remove(&mut self, id: LogId) -> Option<Box<Log>> {
-        let log = self.slots[id.0 as usize].take()?;
-        self.ids.remove(&log.node);
+    /// The log is found no more, but for its id.
+    pub(crate) fn detach(&mut self, id: LogId) {
+        let node = self[id].node.clone();
+        self.ids.remove(&node);
+    }
+
+    /// The id of a detached log goes to another one.
+    pub(crate) fn free(&mut self, id: LogId) {
+        self.slots[id.idx()] = None;
         self.free.push(id);
-        Some(log)
     }
 }
 
@@ -157,12 +179,12 @@ impl std::ops::Index<LogId> for Logs {
     type Output = Log;
 
     fn index(&self, id: LogId) -> &Log {
-        self.slots[id.0 as usize].as_ref().expect("an id lives as long as its log")
+        self.slots[id.idx()].as_ref().expect("an id lives as long as its log")
     }
 }
 
 impl std::ops::IndexMut<LogId> for Logs {
     fn index_mut(&mut self, id: LogId) -> &mut Log {
-        self.slots[id.0 as usize].as_mut().expect("an id lives as long as its log")
+        self.slots[id.idx()].as_mut().expect("an id lives as long as its log")
     }
 }

@@ -4,12 +4,13 @@ use crate::claim::KIND_LEN_MAX;
 use crate::config::{Checked, Config};
 use crate::history::Bounds;
 use crate::log::{Log, LogId, OWN, Standing};
+use crate::members::trim;
 use crate::peer::Peer;
-use crate::record::{Entry, Resolution};
-use crate::replica::{Replica, trim};
+use crate::record::{Entry, Record, Resolution};
+use crate::replica::Replica;
 use crate::settle::Settling;
 use crate::writer::Writer;
-use crate::{At, Bytes, Claim, Event, Fact, Message, Rejection, Why};
+use crate::{At, Bytes, Claim, Event, Fact, Message, Rejection, State, Why};
 use std::collections::{BTreeMap, VecDeque};
 use swarm_base::{Instant, Machine, Name, NodeId, Output, Pid, Rng, Token};
 
@@ -30,6 +31,8 @@ pub struct Registry {
     pub(crate) outputs: VecDeque<Output<NodeId, Message, Event>>,
     /// Whether some peer may be due something that is not among the outputs yet.
     pub(crate) unsent: bool,
+    /// Whether something long goes on in slices.
+    pub(crate) is_slicing: bool,
     pub(crate) compare_at: Instant,
     pub(crate) relay_at: Instant,
     pub(crate) ack_at: Option<Instant>,
@@ -57,6 +60,7 @@ impl Registry {
             settling: Settling::default(),
             outputs: VecDeque::new(),
             unsent: false,
+            is_slicing: false,
             rejected: BTreeMap::new(),
         }
     }
@@ -94,36 +98,37 @@ impl Registry {
     /// Who has `name`, as far as this node knows. One hash lookup.
     #[must_use]
     pub fn resolve(&self, name: &Name) -> Resolution<'_> {
-        match self.replica.names.get(name) {
-            Some(record) => record.resolve(&self.replica.logs),
+        match self.replica.table.get(name) {
+            Some(record) => record.resolve(name, &self.replica.logs),
             None => Resolution::Free,
         }
     }
 
     /// This node's own claim on `name`, whether or not it wins.
     #[must_use]
-    pub fn own(&self, name: &Name) -> Option<&Claim> {
-        match self.replica.entry(OWN, name)? {
-            Entry::Claim(claim) => Some(claim),
-            Entry::Gone(_) | Entry::Stopped(_) => None,
-        }
+    pub fn own(&self, name: &Name) -> Option<Claim> {
+        self.replica.claim(OWN, name)
     }
 
     /// This node's own claims, in no particular order.
-    pub fn own_claims(&self) -> impl Iterator<Item = &Claim> {
-        self.replica.logs[OWN].names.keys().filter_map(|name| self.own(name))
+    pub fn own_claims(&self) -> impl Iterator<Item = Claim> {
+        self.replica.table.of(OWN).filter_map(|(name, record)| match record.of(OWN)? {
+            Entry::Claim(claim) => Some(claim.claim(name, self.me.boot)),
+            Entry::Gone(_) | Entry::Stopped(_) => None,
+        })
     }
 
     /// Every claim on `name`, with whose it is and whether it counts.
     pub fn claims<'a>(
         &'a self,
         name: &Name,
-    ) -> impl Iterator<Item = (&'a NodeId, &'a Claim, Standing)> + use<'a> {
-        let entries = self.replica.names.get(name).into_iter().flat_map(|record| record.iter());
-        entries.filter_map(|(log, entry)| match entry {
+    ) -> impl Iterator<Item = (&'a NodeId, Claim, Standing)> + use<'a> {
+        let name = name.clone();
+        let record = self.replica.table.get(&name);
+        record.into_iter().flat_map(Record::iter).filter_map(move |(log, entry)| match entry {
             Entry::Claim(claim) => {
-                let log = &self.replica.logs[*log];
-                Some((&log.node, claim, log.standing))
+                let log = &self.replica.logs[log];
+                Some((&log.node, claim.claim(&name, log.node.boot), log.standing))
             }
             Entry::Gone(_) | Entry::Stopped(_) => None,
         })
@@ -147,7 +152,7 @@ impl Registry {
     /// node whose live claim is below it claims anew, one epoch above.
     #[must_use]
     pub fn highest(&self, name: &Name) -> Option<Token> {
-        let record = self.replica.names.get(name)?;
+        let record = self.replica.table.get(name)?;
         record.iter().map(|(_, entry)| entry.token()).max()
     }
 
@@ -169,15 +174,16 @@ impl Registry {
         log: &NodeId,
         pid: Pid,
     ) -> impl Iterator<Item = (Name, Bytes)> + use<'a> {
-        let groups = self.replica.logs.of(log).and_then(|log| log.members.get(&pid));
+        let log = self.replica.logs.of(log).filter(|_| log.boot == pid.boot);
+        let groups = log.and_then(|log| log.members.get(pid.serial));
         groups.into_iter().flatten().map(|(group, meta)| (group.clone(), meta.clone()))
     }
 
     /// Every name that is not free, in no particular order.
     pub fn names(&self) -> impl Iterator<Item = &Name> {
         let logs = &self.replica.logs;
-        let taken = self.replica.names.iter();
-        taken.filter(|(_, record)| record.resolve(logs) != Resolution::Free).map(|(name, _)| name)
+        let taken = self.replica.table.iter();
+        taken.filter(|(_, record)| record.summary(logs).state != State::Free).map(|(name, _)| name)
     }
 
     /// How many names are not free.
@@ -197,7 +203,7 @@ impl Registry {
     /// than [`groups_max`](Config::groups_max).
     #[must_use]
     pub fn may_join(&self, pid: Pid, group: &Name) -> bool {
-        let groups = self.replica.logs[OWN].members.get(&pid);
+        let groups = self.replica.logs[OWN].members.get(pid.serial);
         groups.is_none_or(|groups| {
             groups.len() < self.config.groups_max || groups.contains_key(group)
         })
@@ -265,8 +271,8 @@ impl Registry {
                 continue;
             }
             if claim.spec.is_some() {
-                let groups = self.replica.groups_of(OWN, pid);
-                batch.push(Fact::Named(Claim { at: At::Waiting, groups, ..claim.clone() }));
+                let groups = self.replica.logs[OWN].members.carried(pid.serial);
+                batch.push(Fact::Named(Claim { at: At::Waiting, groups, ..claim }));
                 continue;
             }
             let (name, token) = (name.clone(), claim.token);
@@ -282,7 +288,7 @@ impl Registry {
         }
         let log = &mut self.replica.logs[OWN];
         let mut sealed = Vec::new();
-        self.writer.write(log.position, &mut log.digest, &batch, &mut sealed);
+        self.writer.write(self.me.boot, log.position, &mut log.digest, &batch, &mut sealed);
         log.position += batch.len() as u64;
         for batch in sealed {
             let bounds = self.own_bounds();
@@ -347,6 +353,9 @@ impl Machine for Registry {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
+        if self.is_slicing {
+            self.slice(now);
+        }
         if self.ack_at.is_some_and(|at| at <= now) {
             self.acknowledge_all();
         }
@@ -364,6 +373,9 @@ impl Machine for Registry {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
+        if self.is_slicing {
+            return Some(Instant::START);
+        }
         let due = self.compare_at.min(self.relay_at);
         Some(self.ack_at.map_or(due, |at| at.min(due)))
     }

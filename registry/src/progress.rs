@@ -35,12 +35,12 @@ pub struct PeerProgress {
 impl Registry {
     /// How far each log is held here, in the order of the nodes.
     pub fn log_progress(&self) -> impl Iterator<Item = LogProgress> {
-        self.replica.logs.iter().map(|(_, log)| LogProgress {
+        self.replica.logs.iter().map(|(id, log)| LogProgress {
             log: log.node.clone(),
             standing: log.standing,
             position: log.position,
             digest: log.digest,
-            n_names: log.names.len(),
+            n_names: self.replica.table.places(id).len(),
             n_members: log.members.len(),
         })
     }

@@ -2,15 +2,16 @@
 //! and of who lives.
 
 use crate::log::{LogId, Logs, Standing};
-use crate::{At, Claim, State};
+use crate::stored::{AtState, Stored};
+use crate::{Bytes, Claim, State, Why};
 use std::sync::Arc;
-use swarm_base::{NodeId, Pid, Token};
+use swarm_base::{Boot, Name, NodeId, Pid, Token};
 
 /// What one log says about a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
     /// The node claims it.
-    Claim(Claim),
+    Claim(Stored),
     /// A pointer: the node gave it to another, whose claim has this token.
     Gone(Box<Gone>),
     /// A tombstone: the node ended the claim with this token, for good.
@@ -21,7 +22,7 @@ pub(crate) enum Entry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Gone {
     /// The claim that the node had.
-    pub(crate) claim: Claim,
+    pub(crate) claim: Stored,
     /// Who has the name now.
     pub(crate) to: NodeId,
     /// The token of the claim there.
@@ -49,7 +50,7 @@ impl Entry {
 
     /// Whether a name can be started from it.
     pub(crate) fn can_start(&self) -> bool {
-        self.claim().is_some_and(|claim| claim.spec.is_some())
+        self.claim().is_some_and(Stored::has_spec)
     }
 
     /// Where a pointer points.
@@ -61,7 +62,7 @@ impl Entry {
     }
 
     /// The claim that a restart would start from.
-    pub(crate) fn claim(&self) -> Option<&Claim> {
+    pub(crate) fn claim(&self) -> Option<&Stored> {
         match self {
             Self::Claim(claim) => Some(claim),
             Self::Gone(gone) => Some(&gone.claim),
@@ -73,8 +74,35 @@ impl Entry {
 /// The order in which live claims win: by the claims alone, so that every node agrees whatever
 /// its ring or its clock says. Tokens differ between claims; the pid decides between claims of a
 /// node that broke that rule.
-pub(crate) fn pick(claim: &Claim) -> (Token, Option<Pid>) {
-    (claim.token, claim.pid())
+fn pick(claim: &Stored, boot: Boot) -> (Token, Option<Pid>) {
+    (claim.token, claim.pid(boot))
+}
+
+/// What an end makes of an entry; `groups` gives those that a process is in. `None`: nothing
+/// changes.
+#[expect(clippy::option_option, reason = "no change, or a change to an entry or to none")]
+pub(crate) fn after_end(
+    entry: Option<&Entry>,
+    groups: impl FnOnce(&Stored) -> Vec<(Name, Bytes)>,
+    token: Token,
+    why: Why,
+) -> Option<Option<Entry>> {
+    if entry.is_some_and(|entry| entry.token() > token) {
+        return None;
+    }
+    match (why, entry) {
+        (Why::Stopped, _) => Some(Some(Entry::Stopped(token))),
+        (Why::Settled, entry) => entry.map(|_| None),
+        (Why::GoneTo { log: to, token }, Some(Entry::Claim(claim))) => {
+            let mut claim = claim.clone();
+            // A restart joins the groups again, and the process is about to leave them.
+            if claim.groups().is_empty() {
+                claim.set_groups(groups(&claim));
+            }
+            Some(Some(Entry::Gone(Box::new(Gone { claim, to, token }))))
+        }
+        (Why::GoneTo { .. }, _) => None,
+    }
 }
 
 /// Who has a name, as far as this node knows.
@@ -87,7 +115,7 @@ pub enum Resolution<'a> {
         /// The node whose claim it is.
         node: &'a NodeId,
         /// The claim.
-        claim: &'a Claim,
+        claim: Claim,
     },
     /// No live node claims it, and it is to be started again: its node is dead, or gave it to a
     /// node that died before anybody here saw its claim. Never a claim without a spec.
@@ -96,7 +124,7 @@ pub enum Resolution<'a> {
         node: &'a NodeId,
         /// The claim to start from. The new one's epoch is
         /// [`next_epoch`](crate::Registry::next_epoch).
-        claim: &'a Claim,
+        claim: Claim,
     },
     /// A node gave it to a live node, whose claim has not arrived here. Neither free nor to be
     /// started: the claim arrives, or its node dies and the name is an orphan.
@@ -112,52 +140,73 @@ pub(crate) enum Record {
     #[default]
     Empty,
     /// The rule, without memory of its own: that spares a lookup a cache miss.
-    One((LogId, Entry)),
-    Many(Vec<(LogId, Entry)>),
+    One(Held),
+    Many(Vec<Held>),
+}
+
+/// What one log says, and where the name stands in that log's list.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    log: LogId,
+    pos: u32,
+    entry: Entry,
 }
 
 impl Record {
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries().is_empty()
+        self.held().is_empty()
     }
 
     pub(crate) fn of(&self, log: LogId) -> Option<&Entry> {
-        self.iter().find(|(id, _)| *id == log).map(|(_, entry)| entry)
+        self.held().iter().find(|held| held.log == log).map(|held| &held.entry)
     }
 
-    pub(crate) fn iter(&self) -> std::slice::Iter<'_, (LogId, Entry)> {
-        self.entries().iter()
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (LogId, &Entry)> {
+        self.held().iter().map(|held| (held.log, &held.entry))
     }
 
-    /// Sets or removes what `log` says, and returns what it said.
-    pub(crate) fn put(&mut self, log: LogId, entry: Option<Entry>) -> Option<Entry> {
-        let idx = self.iter().position(|(id, _)| *id == log);
-        match (idx, entry) {
-            (Some(idx), Some(entry)) => {
-                Some(std::mem::replace(&mut self.entries_mut()[idx].1, entry))
-            }
-            (Some(idx), None) => self.remove(idx),
-            (None, Some(entry)) => {
-                *self = match std::mem::take(self) {
-                    Self::Empty => Self::One((log, entry)),
-                    Self::One(one) => Self::Many(vec![one, (log, entry)]),
-                    Self::Many(mut many) => {
-                        many.push((log, entry));
-                        Self::Many(many)
-                    }
-                };
-                None
-            }
-            (None, None) => None,
+    /// Where the name stands in the list of each log.
+    pub(crate) fn positions(&self) -> impl Iterator<Item = (LogId, u32)> {
+        self.held().iter().map(|held| (held.log, held.pos))
+    }
+
+    pub(crate) fn pos(&self, log: LogId) -> Option<u32> {
+        self.held().iter().find(|held| held.log == log).map(|held| held.pos)
+    }
+
+    pub(crate) fn set_pos(&mut self, log: LogId, pos: u32) {
+        if let Some(held) = self.held_mut().iter_mut().find(|held| held.log == log) {
+            held.pos = pos;
         }
     }
 
-    fn remove(&mut self, idx: usize) -> Option<Entry> {
+    /// Sets what `log` says from now on, and returns what it said.
+    pub(crate) fn replace(&mut self, log: LogId, entry: Entry) -> Option<Entry> {
+        let held = self.held_mut().iter_mut().find(|held| held.log == log)?;
+        Some(std::mem::replace(&mut held.entry, entry))
+    }
+
+    /// Adds what `log` says, which has said nothing so far.
+    pub(crate) fn add(&mut self, log: LogId, pos: u32, entry: Entry) {
+        let new = Held { log, pos, entry };
+        *self = match std::mem::take(self) {
+            Self::Empty => Self::One(new),
+            Self::One(one) => Self::Many(vec![one, new]),
+            Self::Many(mut many) => {
+                many.push(new);
+                Self::Many(many)
+            }
+        };
+    }
+
+    /// Removes what `log` says, and returns it.
+    pub(crate) fn remove(&mut self, log: LogId) -> Option<Entry> {
+        let idx = self.held().iter().position(|held| held.log == log)?;
         match std::mem::take(self) {
             Self::Empty => None,
-            Self::One((_, entry)) => Some(entry),
+            Self::One(one) => Some(one.entry),
             Self::Many(mut many) => {
-                let (_, entry) = many.swap_remove(idx);
+                let old = many.swap_remove(idx);
                 *self = match many.pop() {
                     Some(one) if many.is_empty() => Self::One(one),
                     Some(last) => {
@@ -166,12 +215,12 @@ impl Record {
                     }
                     None => Self::Empty,
                 };
-                Some(entry)
+                Some(old.entry)
             }
         }
     }
 
-    fn entries(&self) -> &[(LogId, Entry)] {
+    fn held(&self) -> &[Held] {
         match self {
             Self::Empty => &[],
             Self::One(one) => std::slice::from_ref(one),
@@ -179,7 +228,7 @@ impl Record {
         }
     }
 
-    fn entries_mut(&mut self) -> &mut [(LogId, Entry)] {
+    fn held_mut(&mut self) -> &mut [Held] {
         match self {
             Self::Empty => &mut [],
             Self::One(one) => std::slice::from_mut(one),
@@ -189,19 +238,24 @@ impl Record {
 
     /// Live claims always count, and the highest of them wins. Only where there is none, the
     /// highest entry of any log decides.
-    pub(crate) fn resolve<'a>(&'a self, logs: &'a Logs) -> Resolution<'a> {
+    pub(crate) fn resolve<'a>(&'a self, name: &Name, logs: &'a Logs) -> Resolution<'a> {
         match self.decide(logs) {
             Decision::Free => Resolution::Free,
-            Decision::Held(log, claim) => Resolution::Held { node: &logs[log].node, claim },
-            Decision::Orphan(log, claim) => Resolution::Orphan { node: &logs[log].node, claim },
+            Decision::Held(log, claim) => {
+                let node = &logs[log].node;
+                Resolution::Held { node, claim: claim.claim(name, node.boot) }
+            }
+            Decision::Orphan(log, claim) => {
+                let node = &logs[log].node;
+                Resolution::Orphan { node, claim: claim.claim(name, node.boot) }
+            }
             Decision::Pending(to) => Resolution::Pending { to },
         }
     }
 
     /// The kind of the claim that counts, where it has a spec.
     pub(crate) fn kind(&self, summary: &Summary) -> Option<Arc<str>> {
-        let claim = self.of(summary.log?)?.claim()?;
-        claim.spec.as_ref().map(|spec| spec.kind.clone())
+        self.of(summary.log?)?.claim()?.kind()
     }
 
     /// The name in a few words, to tell whether something changed.
@@ -212,34 +266,34 @@ impl Record {
             Decision::Orphan(log, claim) => (State::Orphan, Some(log), Some(claim)),
             Decision::Pending(_) => (State::Pending, None, None),
         };
-        let (at, pid, moving) = match claim.map(|claim| &claim.at) {
-            None => (0, None, None),
-            Some(At::Starting) => (1, None, None),
-            Some(At::Running(pid)) => (2, Some(*pid), None),
-            Some(At::Moving { pid, id, .. }) => (3, Some(*pid), Some(*id)),
-            Some(At::Waiting) => (4, None, None),
-        };
-        let token = claim.map_or_else(Token::default, |claim| claim.token);
-        let top = self.iter().map(|(_, entry)| entry.token()).max().unwrap_or_default();
-        let n_live = self.iter().filter(|(log, entry)| is_live_claim(logs, *log, entry)).count();
-        Summary { state, log, token, at, pid, moving, top, n_live }
+        let boot = log.map(|log| logs[log].node.boot);
+        Summary {
+            state,
+            log,
+            token: claim.map_or_else(Token::default, |claim| claim.token),
+            at: claim.map(|claim| claim.state),
+            pid: claim.zip(boot).and_then(|(claim, boot)| claim.pid(boot)),
+            moving: claim.and_then(Stored::moving).map(|(_, id)| *id),
+            top: self.iter().map(|(_, entry)| entry.token()).max().unwrap_or_default(),
+            n_live: self.iter().filter(|(log, entry)| is_live_claim(logs, *log, entry)).count(),
+        }
     }
 
     fn decide<'a>(&'a self, logs: &Logs) -> Decision<'a> {
-        let mut live: Option<(LogId, &Claim)> = None;
-        let mut highest: Option<&(LogId, Entry)> = None;
-        for held in self.entries() {
-            let (log, entry) = held;
-            match (logs[*log].standing, entry) {
+        let mut live: Option<(LogId, &Stored)> = None;
+        let mut highest: Option<(LogId, &Entry)> = None;
+        for (log, entry) in self.iter() {
+            match (logs[log].standing, entry) {
                 (Standing::Unseen, _) => {}
                 (Standing::Live, Entry::Claim(claim)) => {
-                    if live.is_none_or(|(_, best)| pick(best) < pick(claim)) {
-                        live = Some((*log, claim));
+                    let rank = |(log, claim): (LogId, &Stored)| pick(claim, logs[log].node.boot);
+                    if live.is_none_or(|best| rank(best) < rank((log, claim))) {
+                        live = Some((log, claim));
                     }
                 }
                 _ => {
                     if highest.is_none_or(|(_, best)| best.rank() < entry.rank()) {
-                        highest = Some(held);
+                        highest = Some((log, entry));
                     }
                 }
             }
@@ -254,7 +308,7 @@ impl Record {
             return Decision::Pending(to);
         }
         match entry.claim() {
-            Some(claim) if claim.spec.is_some() => Decision::Orphan(*log, claim),
+            Some(claim) if claim.has_spec() => Decision::Orphan(log, claim),
             Some(_) | None => Decision::Free,
         }
     }
@@ -266,8 +320,8 @@ fn is_live_claim(logs: &Logs, log: LogId, entry: &Entry) -> bool {
 
 enum Decision<'a> {
     Free,
-    Held(LogId, &'a Claim),
-    Orphan(LogId, &'a Claim),
+    Held(LogId, &'a Stored),
+    Orphan(LogId, &'a Stored),
     Pending(&'a NodeId),
 }
 
@@ -277,7 +331,7 @@ pub(crate) struct Summary {
     pub(crate) state: State,
     log: Option<LogId>,
     pub(crate) token: Token,
-    at: u8,
+    at: Option<AtState>,
     pid: Option<Pid>,
     moving: Option<u64>,
     top: Token,
@@ -285,17 +339,6 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    pub(crate) const FREE: Self = Self {
-        state: State::Free,
-        log: None,
-        token: Token::new(0, swarm_base::Boot { millis: 0, random: 0 }),
-        at: 0,
-        pid: None,
-        moving: None,
-        top: Token::new(0, swarm_base::Boot { millis: 0, random: 0 }),
-        n_live: 0,
-    };
-
     /// The process that a lookup gives.
     pub(crate) fn found(&self) -> Option<Pid> {
         self.pid.filter(|_| self.state == State::Held)

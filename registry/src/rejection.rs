@@ -21,8 +21,6 @@ pub enum Rejection {
     /// A fact of a kind that this release does not know, or that breaks a bound. The rest of its
     /// batch was applied.
     Unreadable,
-    /// A fact about a process of another node. The rest of its batch was applied.
-    ForeignPid,
-    /// A piece of a snapshot that was out of order, or one too many: it begins anew.
+    /// A piece of a snapshot that was out of order, malformed, or one too many: it begins anew.
     Snapshot,
 }

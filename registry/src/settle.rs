@@ -155,7 +155,7 @@ impl Registry {
         }
         let me = &self.me;
         let ends = std::mem::take(&mut self.replica.unclaimed).into_iter().filter_map(|name| {
-            let record = self.replica.names.get(&name)?;
+            let record = self.replica.table.get(&name)?;
             let pointers = record.iter().filter(|(_, entry)| entry.target() == Some(me));
             let token = pointers.map(|(_, entry)| entry.token()).max()?;
             let is_known = match record.of(OWN) {
@@ -172,16 +172,14 @@ impl Registry {
 
     /// The entries that a tombstone of this log keeps from starting their names.
     fn outranked_by(&self, id: LogId) -> impl Iterator<Item = (Name, LogId)> {
-        self.replica.logs[id].names.keys().flat_map(move |name| {
-            let record = self.replica.names.get(name);
-            let tombstone = record.and_then(|record| record.of(id));
-            let rank = tombstone.filter(|entry| !entry.can_start()).map(Entry::rank);
-            let others = record.into_iter().flat_map(Record::iter);
-            others.filter_map(move |(log, other)| {
+        self.replica.table.of(id).flat_map(move |(name, record)| {
+            let tombstone = record.of(id).filter(|entry| !entry.can_start());
+            let rank = tombstone.map(Entry::rank);
+            record.iter().filter_map(move |(log, other)| {
                 let is_live = matches!(other, Entry::Claim(_))
-                    && self.replica.logs[*log].standing == Standing::Live;
+                    && self.replica.logs[log].standing == Standing::Live;
                 let is_outranked = other.can_start() && !is_live && rank > Some(other.rank());
-                is_outranked.then(|| (name.clone(), *log))
+                is_outranked.then(|| (name.clone(), log))
             })
         })
     }
@@ -207,9 +205,9 @@ impl Registry {
             || token.epoch > 1
             || self
                 .replica
-                .names
+                .table
                 .get(name)
-                .is_some_and(|record| record.iter().any(|(log, _)| *log != OWN))
+                .is_some_and(|record| record.iter().any(|(log, _)| log != OWN))
     }
 
     fn bury(&mut self, now: Instant, id: LogId) {
@@ -219,6 +217,7 @@ impl Registry {
             peer.acks.remove(&id);
         }
         self.replica.remove(id);
+        self.is_slicing = true;
         self.settling.bury(mark, now + self.config.buried_keep);
     }
 
@@ -260,8 +259,8 @@ impl Registry {
             let needed: Vec<LogId> = settled
                 .iter()
                 .filter(|id| {
-                    let mut names = self.replica.logs[**id].names.keys();
-                    !names.all(|name| self.is_spent(**id, name, &settled))
+                    let mut names = self.replica.table.of(**id);
+                    !names.all(|(_, record)| self.is_spent(**id, record, &settled))
                 })
                 .copied()
                 .collect();
@@ -274,8 +273,7 @@ impl Registry {
 
     /// Whether the entry of a log is of no more use: what could be started from it is beaten, and
     /// what beats others has nothing left to beat, outside of the logs that go with it.
-    fn is_spent(&self, id: LogId, name: &Name, with: &BTreeSet<LogId>) -> bool {
-        let Some(record) = self.replica.names.get(name) else { return true };
+    fn is_spent(&self, id: LogId, record: &Record, with: &BTreeSet<LogId>) -> bool {
         let Some(entry) = record.of(id) else { return true };
         let mut others = record
             .iter()
@@ -285,7 +283,7 @@ impl Registry {
         } else {
             // Another tombstone brings nothing back: two would wait for each other.
             !others.any(|(log, other)| {
-                other.can_start() && other.rank() < entry.rank() && !with.contains(log)
+                other.can_start() && other.rank() < entry.rank() && !with.contains(&log)
             })
         }
     }
@@ -330,10 +328,11 @@ impl Registry {
 
     /// Whether a tombstone or a pointer of this node is of no more use here.
     fn may_end(&self, name: &Name) -> bool {
-        let alone = BTreeSet::new();
-        match self.replica.entry(OWN, name) {
-            Some(Entry::Stopped(_)) => !self.settling.closed && self.is_spent(OWN, name, &alone),
-            Some(Entry::Gone(_)) => self.is_spent(OWN, name, &alone),
+        let Some(record) = self.replica.table.get(name) else { return false };
+        let is_spent = || self.is_spent(OWN, record, &BTreeSet::new());
+        match record.of(OWN) {
+            Some(Entry::Stopped(_)) => !self.settling.closed && is_spent(),
+            Some(Entry::Gone(_)) => is_spent(),
             Some(Entry::Claim(_)) | None => false,
         }
     }

@@ -5,11 +5,14 @@
 //! that it holds more. That is allowed where the log's own writer cannot send it: it is dead
 //! (ownership, R1), or the session with it is down (ownership, consequence 3).
 
+use crate::config::Config;
 use crate::encoding::{self, FACT_LEN_MAX};
 use crate::history::{BATCH_FACTS_MAX, BATCH_LEN_MAX, Batch, Bounds};
-use crate::log::{Asked, LogId, OWN, Standing};
+use crate::log::{Asked, Log, LogId, OWN, Standing};
 use crate::peer::{Feed, Next};
-use crate::snapshot::{Added, Assembly, CHUNKS_MAX, Snapshot};
+use crate::replica::Replica;
+use crate::snapshot::{Added, Assembly, Building, CHUNKS_MAX, Snapshot};
+use crate::staged::Takeover;
 use crate::{Encoded, Event, Message, Registry, Rejection};
 use std::sync::Arc;
 use swarm_base::{Instant, NodeId};
@@ -54,7 +57,13 @@ impl Registry {
         if first == 0 || first > POSITION_MAX {
             return self.reject(Rejection::Position);
         }
-        let (last, held) = (first + u64::from(count) - 1, self.replica.logs[id].position);
+        let last = first + u64::from(count) - 1;
+        if let Some(takeover) = &mut self.replica.logs[id].takeover {
+            // What it was is no more, and what it will be is not yet.
+            takeover.missed = Some((from.clone(), last));
+            return;
+        }
+        let held = self.replica.logs[id].position;
         if last <= held {
             return self.acknowledge(now, from, id, facts.len());
         }
@@ -101,8 +110,10 @@ impl Registry {
         }
         let got = Message::Got { log: log.clone(), position, pieces: index + 1 };
         let len_max = self.config.snapshot_len_max;
-        let of_log = &mut self.replica.logs[id];
-        if position <= of_log.position {
+        let Replica { logs, kinds, .. } = &mut self.replica;
+        let of_log = &mut logs[id];
+        let taken = of_log.takeover.as_ref().map_or(0, |takeover| takeover.position);
+        if position <= of_log.position.max(taken) {
             // Overtaken, for example by the writer itself: the sender is let finish.
             of_log.assembly = None;
             return self.send(from, got);
@@ -112,7 +123,7 @@ impl Registry {
         }
         let added = match &mut of_log.assembly {
             Some(a) if (&a.from, a.position, a.digest, a.of) == (from, position, digest, of) => {
-                a.add(index, count, facts, len_max)
+                a.add(index, (count, &facts), of_log.node.boot, kinds, len_max)
             }
             _ => Added::Refused,
         };
@@ -127,10 +138,7 @@ impl Registry {
                 }
                 self.send(from, got);
             }
-            Added::Complete => {
-                self.take_snapshot(now, id);
-                self.send(from, got);
-            }
+            Added::Complete => self.take_snapshot(now, id),
         }
     }
 
@@ -165,7 +173,7 @@ impl Registry {
     /// answer is being waited for.
     pub(crate) fn ask(&mut self, now: Instant, peer: &NodeId, id: LogId, upto: u64) {
         let log = &mut self.replica.logs[id];
-        if log.asked.as_ref().is_some_and(|asked| asked.until > now) {
+        if log.takeover.is_some() || log.asked.as_ref().is_some_and(|asked| asked.until > now) {
             return;
         }
         let until = now + self.config.ask_timeout;
@@ -201,7 +209,8 @@ impl Registry {
             let bounds = self.own_bounds();
             self.replica.logs[OWN].history.push(batch, bounds);
         }
-        let (len_max, window) = (self.config.feed_len_max, self.config.snapshot_window);
+        let Config { feed_len_max: len_max, snapshot_window: window, slice_max: slice, .. } =
+            self.config;
         for (node, peer) in &mut self.peers {
             for (id, feed) in &mut peer.feeds {
                 loop {
@@ -211,7 +220,13 @@ impl Registry {
                             let to = node.clone();
                             self.outputs.push_back(swarm_base::Output::Send { to, message });
                         }
-                        Next::Snapshot => feed.begin(snapshot_of(&mut self.replica, *id)),
+                        Next::Snapshot => match snapshot_of(&mut self.replica, *id, slice) {
+                            Some(snapshot) => feed.begin(snapshot),
+                            None => {
+                                self.is_slicing = true;
+                                break;
+                            }
+                        },
                     }
                 }
             }
@@ -238,33 +253,68 @@ impl Registry {
         let log = &mut self.replica.logs[id];
         log.digest = encoding::extend(log.digest, bytes);
         let boot = log.node.boot;
-        // What cannot be read or is about another node's process still is a position: all nodes
-        // that pass it over stay in step.
-        match encoding::read(bytes) {
+        // What cannot be read still is a position: all nodes that pass it over stay in step.
+        match encoding::read(bytes, boot) {
             None => self.reject(Rejection::Unreadable),
-            Some(fact) if fact.pid().is_some_and(|pid| pid.boot != boot) => {
-                self.reject(Rejection::ForeignPid);
-            }
             Some(fact) => self.replica.apply(id, fact),
         }
     }
 
+    /// A snapshot has arrived whole: it takes the place of what was there.
     fn take_snapshot(&mut self, now: Instant, id: LogId) {
-        let Some(assembly) = self.replica.logs[id].assembly.take() else { return };
-        let Some((mut facts, n_unread)) = assembly.facts() else {
-            return self.reject(Rejection::Malformed);
+        let log = &mut self.replica.logs[id];
+        let Some(Assembly { from, position, digest, of, staged, n_unread, .. }) =
+            log.assembly.take()
+        else {
+            return;
         };
+        let takeover = Takeover::new(staged, position, digest, from, of);
+        (log.takeover, log.building) = (Some(Box::new(takeover)), None);
         if n_unread > 0 {
             *self.rejected.entry(Rejection::Unreadable).or_default() += n_unread;
         }
-        let boot = self.replica.logs[id].node.boot;
-        facts.retain(|fact| fact.pid().is_none_or(|pid| pid.boot == boot));
-        self.replica.replace(id, facts);
+        self.go_on(now, id);
+    }
+
+    /// One slice of what takes long: a state that is being taken over, a snapshot that is being
+    /// made, or a log that is being forgotten.
+    pub(crate) fn slice(&mut self, now: Instant) {
+        let is_long = |(_, log): &(LogId, &Log)| log.takeover.is_some() || log.building.is_some();
+        let long = self.replica.logs.iter().find(is_long).map(|(id, _)| id);
+        match long {
+            Some(id) if self.replica.logs[id].takeover.is_some() => self.go_on(now, id),
+            Some(id) => {
+                self.unsent |=
+                    snapshot_of(&mut self.replica, id, self.config.slice_max).is_some();
+            }
+            None => self.is_slicing = self.replica.remove_some(self.config.slice_max),
+        }
+    }
+
+    /// Goes on with a takeover.
+    fn go_on(&mut self, now: Instant, id: LogId) {
+        let Some(mut takeover) = self.replica.logs[id].takeover.take() else { return };
+        if !takeover.step(&mut self.replica, id, self.config.slice_max) {
+            self.replica.logs[id].takeover = Some(takeover);
+            self.is_slicing = true;
+            return;
+        }
+        let Takeover { position, digest, from, pieces, missed, .. } = *takeover;
         let log = &mut self.replica.logs[id];
-        (log.position, log.digest) = (assembly.position, assembly.digest);
+        (log.position, log.digest) = (position, digest);
         log.history.clear();
         log.snapshot = None;
+        let node = log.node.clone();
         self.advanced(now, id);
+        if self.peers.contains_key(&from) {
+            self.send(&from, Message::Got { log: node, position, pieces });
+        }
+        if let Some((from, upto)) = missed
+            && upto > position
+            && self.peers.contains_key(&from)
+        {
+            self.ask(now, &from, id, upto);
+        }
     }
 
     /// A log has more facts now.
@@ -298,16 +348,25 @@ impl Registry {
     }
 }
 
-/// The snapshot of a log, from the last one where the recent facts can lead on from there.
-fn snapshot_of(replica: &mut crate::replica::Replica, id: LogId) -> Arc<Snapshot> {
-    let log = &replica.logs[id];
+/// The snapshot of a log, from the last one where the recent facts can lead on from there. `None`
+/// while it is being made, which each call brings on by a slice.
+fn snapshot_of(replica: &mut Replica, id: LogId, slice: usize) -> Option<Arc<Snapshot>> {
+    let log = &mut replica.logs[id];
+    if log.takeover.is_some() {
+        return None;
+    }
     if let Some(snapshot) = &log.snapshot
         && (snapshot.position == log.position || log.history.covers(snapshot.position))
     {
-        return snapshot.clone();
+        return Some(snapshot.clone());
     }
-    let (position, digest) = (log.position, log.digest);
-    let snapshot = Arc::new(Snapshot::new(position, digest, replica.state_of(id)));
+    let begin = || Box::new(Building::new(log.node.boot));
+    let mut building = log.building.take().unwrap_or_else(begin);
+    if !building.step(replica, id, slice) {
+        replica.logs[id].building = Some(building);
+        return None;
+    }
+    let snapshot = Arc::new(building.finish(replica, id));
     replica.logs[id].snapshot = Some(snapshot.clone());
-    snapshot
+    Some(snapshot)
 }

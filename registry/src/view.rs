@@ -5,7 +5,7 @@ use rapidhash::quality::RapidHasher;
 use std::hash::Hasher;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use swarm_base::{Index, Name, Pid, Token};
+use swarm_base::{Fixed, Name, Pid};
 
 /// Every name that a process has, for any number of readers: a cheap clone of one shared table.
 ///
@@ -16,9 +16,16 @@ pub struct View(Arc<Table>);
 
 #[derive(Debug)]
 struct Table {
-    parts: Vec<RwLock<Index<Name, Found>>>,
+    parts: Vec<RwLock<Part>>,
     count: AtomicUsize,
 }
+
+#[expect(
+    clippy::disallowed_types,
+    reason = "its order is nobody's concern, and it has the entries \
+in place: an index map of a million names takes one cache miss more for each lookup"
+)]
+type Part = std::collections::HashMap<Name, Found, Fixed>;
 
 /// Enough that readers and the writer seldom meet, few enough that an empty table is small.
 const PARTS: usize = 256;
@@ -30,8 +37,6 @@ pub struct Found {
     pub pid: Pid,
     /// Its kind; `None` where it was registered by pid.
     pub kind: Option<Arc<str>>,
-    /// The token of its claim.
-    pub token: Token,
 }
 
 impl View {
@@ -44,17 +49,17 @@ impl View {
 
     /// Follows an event. One writer, which applies all events of one registry in their order.
     pub fn apply(&self, event: &Event) {
-        let Event::Changed { name, now, kind, token, .. } = event else { return };
+        let Event::Changed { name, now, kind, .. } = event else { return };
         let mut part = self.part(name.as_bytes()).write().unwrap_or_else(PoisonError::into_inner);
         match now {
             Some(pid) => {
-                let found = Found { pid: *pid, kind: kind.clone(), token: *token };
+                let found = Found { pid: *pid, kind: kind.clone() };
                 if part.insert(name.clone(), found).is_none() {
                     self.0.count.fetch_add(1, Ordering::Relaxed);
                 }
             }
             None => {
-                if part.swap_remove(name).is_some() {
+                if part.remove(name).is_some() {
                     self.0.count.fetch_sub(1, Ordering::Relaxed);
                 }
             }
@@ -68,7 +73,7 @@ impl View {
         part.get(name).map(|found| found.pid)
     }
 
-    /// The process with the name of these bytes, its kind and its token.
+    /// The process with the name of these bytes, and its kind.
     #[must_use]
     pub fn find(&self, name: &[u8]) -> Option<Found> {
         let part = self.part(name).read().unwrap_or_else(PoisonError::into_inner);
@@ -97,7 +102,7 @@ impl View {
         Names { prefix: prefix.as_bytes().into(), ..self.names() }
     }
 
-    fn part(&self, name: &[u8]) -> &RwLock<Index<Name, Found>> {
+    fn part(&self, name: &[u8]) -> &RwLock<Part> {
         // Other bits of the hash than those that a part's own buckets and tags are chosen by.
         let mut hasher = RapidHasher::default_const();
         hasher.write(name);
@@ -140,7 +145,7 @@ impl Iterator for Names {
 mod tests {
     use super::*;
     use crate::State;
-    use swarm_base::Boot;
+    use swarm_base::{Boot, Token};
 
     fn changed(name: &str, serial: Option<u64>) -> Event {
         Event::Changed {

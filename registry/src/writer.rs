@@ -3,6 +3,7 @@
 use crate::encoding;
 use crate::history::{BATCH_FACTS_MAX, BATCH_LEN_MAX, Batch};
 use crate::{Encoded, Fact};
+use swarm_base::Boot;
 
 /// Encodes facts as they are appended, and seals them into batches.
 #[derive(Debug, Default)]
@@ -13,10 +14,11 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Appends `facts` behind `position`; `digest` is the log's. They stay in one batch, unless
+    /// Appends `facts` of the life `writer` behind `position`; `digest` is the log's. They stay in one batch, unless
     /// they are more than one takes. Batches that had to be sealed to make room go to `sealed`.
     pub(crate) fn write(
         &mut self,
+        writer: Boot,
         position: u64,
         digest: &mut u64,
         facts: &[Fact],
@@ -25,15 +27,15 @@ impl Writer {
         self.scratch.clear();
         let before = *digest;
         for fact in facts {
-            *digest = encoding::write(&mut self.scratch, fact, *digest);
+            *digest = encoding::write(&mut self.scratch, fact, writer, *digest);
         }
         if facts.len() > 1
             && (facts.len() > BATCH_FACTS_MAX as usize || self.scratch.len() > BATCH_LEN_MAX)
         {
             let (left, right) = facts.split_at(facts.len() / 2);
             *digest = before;
-            self.write(position, digest, left, sealed);
-            self.write(position + left.len() as u64, digest, right, sealed);
+            self.write(writer, position, digest, left, sealed);
+            self.write(writer, position + left.len() as u64, digest, right, sealed);
             return;
         }
         let count = facts.len() as u32;

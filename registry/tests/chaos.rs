@@ -91,6 +91,7 @@ impl Chaos {
         let config = swarm_registry::Config {
             // So short that snapshots are needed.
             history_facts_max: 1 + rng.below(30) as usize,
+            slice_max: 1 + rng.below(20) as usize,
             ..Default::default()
         };
         let mut c = Cluster::with_config(n_nodes, seed, config);
@@ -426,7 +427,7 @@ impl Chaos {
     /// know (ownership, R5), owners start orphans.
     fn look_after(&mut self) {
         for n in self.running() {
-            let own: Vec<_> = self.c.registry(n).own_claims().cloned().collect();
+            let own: Vec<_> = self.c.registry(n).own_claims().collect();
             for own in own {
                 let Some(pid) = own.pid() else { continue };
                 let registry = self.c.registry(n);

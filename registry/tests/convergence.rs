@@ -106,7 +106,7 @@ fn state(registry: &Registry, of: &NodeId) -> State {
         let claim = registry
             .claims(&name)
             .next()
-            .map_or_else(|| claim("none", token, At::Waiting), |(_, claim, _)| claim.clone());
+            .map_or_else(|| claim("none", token, At::Waiting), |(_, claim, _)| claim);
         names.insert(name, (claim, resolved));
     }
     let members = (0..4).map(|p| (pid(p), registry.memberships(of, pid(p)).collect())).collect();

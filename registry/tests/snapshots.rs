@@ -5,7 +5,7 @@ mod common;
 use common::{bytes, called};
 use std::collections::VecDeque;
 use swarm_base::{Boot, Instant, Machine, NodeId, NodeName, Output, Pid, Rng, Token};
-use swarm_registry::{At, Claim, Config, Fact, Message, Registry, Resolution, Spec};
+use swarm_registry::{At, Claim, Config, Fact, Message, Registry, Resolution, Spec, Why};
 
 /// A writer and a reader on a session that delivers in order.
 struct Pair {
@@ -19,7 +19,9 @@ struct Pair {
 impl Pair {
     fn new() -> Self {
         let make = |n: u64| {
-            let config = Config { history_facts_max: 10, snapshot_window: 2, ..Config::default() };
+            let (history_facts_max, snapshot_window, slice_max) = (10, 2, 100);
+            let config =
+                Config { history_facts_max, snapshot_window, slice_max, ..Config::default() };
             let config = config.check().expect("within bounds");
             let mut registry = Registry::new(Instant::START, node(n), config, Rng::new(n));
             registry.node_up(Instant::START, node(1 - n));
@@ -47,8 +49,7 @@ impl Pair {
         }
     }
 
-    /// Delivers one message, if there is one.
-    fn step(&mut self) -> bool {
+    fn poll(&mut self) {
         for n in [0, 1] {
             while let Some(output) = self.nodes[n].poll_output() {
                 if let Output::Send { message, .. } = output {
@@ -56,7 +57,20 @@ impl Pair {
                 }
             }
         }
-        let Some((to, message)) = self.on_way.pop_front() else { return false };
+    }
+
+    /// Goes on with what is due, and delivers one message, if there is one.
+    fn step(&mut self) -> bool {
+        self.poll();
+        let mut is_due = false;
+        for node in &mut self.nodes {
+            if node.poll_timeout().is_some_and(|at| at <= self.now) {
+                is_due = true;
+                node.handle_timeout(self.now);
+            }
+        }
+        self.poll();
+        let Some((to, message)) = self.on_way.pop_front() else { return is_due };
         self.n_pieces += usize::from(matches!(message, Message::Chunk { .. }));
         self.nodes[to].handle_message(self.now, node(1 - to as u64), message);
         true
@@ -82,6 +96,33 @@ impl Pair {
             request: None,
             groups: Vec::new(),
         });
+        self.nodes[0].append(self.now, fact);
+    }
+
+    fn join(&mut self, i: u64, group: u64) {
+        let (group, meta) = (called(&format!("group-{group}")), bytes(&group.to_be_bytes()));
+        let pid = Pid::new(node(0).boot, i);
+        self.nodes[0].append(self.now, Fact::Joined { group, pid, meta });
+    }
+
+    /// Something of all that can happen to a process of the writer.
+    fn change(&mut self, rng: &mut Rng, n_names: u64) {
+        let i = rng.below(n_names);
+        let (name, boot) = (called(&format!("device-{i}")), node(0).boot);
+        let (pid, group) = (Pid::new(boot, i), called(&format!("group-{}", i % 7)));
+        let token = self.nodes[0].own(&name).map(|claim| claim.token);
+        let fact = match (rng.below(5), token) {
+            (0, _) | (1, None) => return self.claim(i, self.nodes[0].next_epoch(&name)),
+            (1, Some(token)) => {
+                let to = NodeId::new(NodeName::new("elsewhere").expect("a name"), boot);
+                let why = Why::GoneTo { log: to, token: Token::new(token.epoch + 1, boot) };
+                Fact::Ended { name, token, why }
+            }
+            (2, Some(token)) => Fact::Ended { name, token, why: Why::Stopped },
+            (3, _) => Fact::Left { group, pid },
+            (4, _) => Fact::Exited { pid },
+            _ => return self.join(i, rng.below(7)),
+        };
         self.nodes[0].append(self.now, fact);
     }
 
@@ -173,4 +214,85 @@ fn a_piece_out_of_order_begins_the_snapshot_anew() {
         while pair.step() {}
     }
     pair.agrees(1_000, |_| 1);
+}
+
+/// What happens to a log while its snapshot is being made and taken in is in it, or comes behind
+/// it, once: names that end, begin and change, groups that are joined and left, processes that end.
+#[test]
+fn a_log_goes_on_while_its_snapshot_is_made_and_taken_in() {
+    let n_names = 1_000;
+    for seed in 0..50 {
+        let mut rng = Rng::new(seed);
+        let mut pair = Pair::new();
+        for i in 0..n_names {
+            pair.claim(i, 1);
+            pair.join(i, i % 7);
+        }
+        pair.connect();
+        let mut left = 300;
+        while pair.step() {
+            if left > 0 {
+                left -= 1;
+                pair.change(&mut rng, n_names);
+            }
+        }
+        pair.compare();
+        while pair.step() {}
+        assert!(pair.n_pieces > 4, "seed {seed}: {} pieces", pair.n_pieces);
+        let [writer, reader] = &pair.nodes;
+        assert_eq!(state(reader), state(writer), "seed {seed}");
+        assert_eq!(reader.rejected().count(), 0, "seed {seed}");
+    }
+}
+
+/// Who has which name, and who is in which group, of the writer's log.
+fn state(registry: &Registry) -> Vec<String> {
+    let mut state: Vec<String> = registry
+        .names()
+        .flat_map(|name| registry.claims(name).map(|(_, claim, _)| format!("{claim:?}")))
+        .collect();
+    for serial in 0..1_000 {
+        let groups: Vec<_> =
+            registry.memberships(&node(0), Pid::new(node(0).boot, serial)).collect();
+        state.push(format!("{serial}: {groups:?}"));
+    }
+    state.sort();
+    state
+}
+
+/// A node that forgets a log of many names does so in slices, and says nothing of them meanwhile.
+#[test]
+fn a_settled_log_is_forgotten_in_slices() {
+    let mut pair = Pair::new();
+    for i in 0..1_000 {
+        pair.claim(i, 1);
+    }
+    pair.connect();
+    while pair.step() {}
+    pair.agrees(1_000, |_| 1);
+    let reader = &mut pair.nodes[1];
+    reader.session_down(pair.now, &node(0));
+    reader.node_dead(pair.now, &node(0));
+    let boot = node(1).boot;
+    for i in 0..1_000 {
+        let name = called(&format!("device-{i}"));
+        let Resolution::Orphan { claim, .. } = reader.resolve(&name) else { panic!("an orphan") };
+        let (token, at) = (Token::new(2, boot), At::Running(Pid::new(boot, i)));
+        reader.append(pair.now, Fact::Named(Claim { token, at, ..claim }));
+    }
+    let mut n_slices = 0;
+    for _ in 0..2 {
+        pair.now += Config::default().compare_interval * 2;
+        reader.handle_timeout(pair.now);
+        while reader.poll_timeout().is_some_and(|at| at <= pair.now) {
+            reader.handle_timeout(pair.now);
+            while reader.poll_output().is_some() {}
+            n_slices += 1;
+        }
+    }
+    assert_eq!(reader.n_buried(), 1);
+    assert!(n_slices >= 10, "{n_slices} slices");
+    assert_eq!(reader.log_progress().count(), 1);
+    assert_eq!(reader.claims(&called("device-1")).count(), 1);
+    assert_eq!(reader.len(), 1_000);
 }

@@ -89,7 +89,7 @@ impl Node {
         if self.conflicts.involves(name) {
             return;
         }
-        let Some(own) = self.registry.own(name).cloned() else { return };
+        let Some(own) = self.registry.own(name) else { return };
         let Some((winner_node, winner)) = self.winner(name) else { return };
         if winner_node == self.me {
             return;
@@ -146,7 +146,7 @@ impl Node {
     /// The live claim that wins `name`.
     fn winner(&self, name: &Name) -> Option<(NodeId, Claim)> {
         match self.registry.resolve(name) {
-            swarm_registry::Resolution::Held { node, claim } => Some((node.clone(), claim.clone())),
+            swarm_registry::Resolution::Held { node, claim } => Some((node.clone(), claim)),
             _ => None,
         }
     }

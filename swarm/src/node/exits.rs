@@ -43,7 +43,7 @@ impl Node {
         reason: &ExitReason,
         groups: &[(Name, Bytes)],
     ) {
-        let Some(claim) = self.registry.own(name).cloned() else { return };
+        let Some(claim) = self.registry.own(name) else { return };
         if let Some(Role::Source { id, .. }) = self.moves.of(name) {
             self.moves.exited(now, id);
         }
@@ -115,7 +115,7 @@ impl Node {
         self.names.forget_restart(name);
         let ended = Fact::Ended { name: name.clone(), token, why: Why::Stopped };
         // A process that a move has ended is in its groups until its claim is.
-        let pid = self.registry.own(name).and_then(Claim::pid);
+        let pid = self.registry.own(name).and_then(|claim| claim.pid());
         let exited = pid.filter(|pid| !self.names.lives(*pid)).map(|pid| Fact::Exited { pid });
         self.registry.append_all(now, [ended].into_iter().chain(exited))
     }

@@ -137,11 +137,11 @@ impl Node {
     }
 
     /// The names that another node could run.
-    fn to_hand_over(&self) -> impl Iterator<Item = &Name> {
+    fn to_hand_over(&self) -> impl Iterator<Item = Name> {
         self.registry
             .own_claims()
             .filter(|claim| claim.spec.is_some() && !matches!(claim.at, At::Waiting))
-            .map(|claim| &claim.name)
+            .map(|claim| claim.name)
     }
 
     /// Whether any of them has somewhere to go.

@@ -51,7 +51,7 @@ impl Node {
         }
         let At::Running(pid) = claim.at else { return };
         let token = self.next_token(name);
-        let claim = Claim { token, ..claim.clone() };
+        let claim = Claim { token, ..claim };
         self.registry.append(now, Fact::Named(claim));
         self.command(Command::Retoken { pid, token });
     }
@@ -66,7 +66,7 @@ impl Node {
                 None => self.moves.exited(now, id),
             },
             MoveEvent::LogMoving { id, name, to } => {
-                if let Some(claim) = self.registry.own(&name).cloned()
+                if let Some(claim) = self.registry.own(&name)
                     && let Some(pid) = claim.pid()
                 {
                     let at = At::Moving { pid, to, id: id.serial };
@@ -75,7 +75,7 @@ impl Node {
             }
             MoveEvent::Thaw { name, .. } => self.thaw(now, &name),
             MoveEvent::Stop { id, name } => {
-                let claim = self.registry.own(&name).cloned();
+                let claim = self.registry.own(&name);
                 match claim.map(|claim| claim.at) {
                     Some(At::Moving { pid, to, .. }) => {
                         self.command(Command::Take { id, pid, name, to });
@@ -146,7 +146,7 @@ impl Node {
 
     /// A frozen process goes on.
     pub(super) fn thaw(&mut self, now: Instant, name: &Name) {
-        let Some(claim) = self.registry.own(name).cloned() else { return };
+        let Some(claim) = self.registry.own(name) else { return };
         let Some(pid) = claim.pid() else { return };
         if matches!(claim.at, At::Moving { .. }) {
             self.registry.append(now, Fact::Named(Claim { at: At::Running(pid), ..claim }));
@@ -173,7 +173,9 @@ impl Node {
 
     fn offer(&self, name: &Name, state: Option<Vec<u8>>) -> swarm_handoff::Frozen {
         let own = self.registry.own(name);
-        let Some((claim, spec)) = own.and_then(|claim| Some((claim, claim.spec.as_ref()?))) else {
+        let Some((claim, spec)) =
+            own.as_ref().and_then(|claim| Some((claim, claim.spec.as_ref()?)))
+        else {
             return swarm_handoff::Frozen::Failed("the name is gone".to_owned());
         };
         let joined = claim.pid().into_iter().flat_map(|pid| {
@@ -200,8 +202,7 @@ impl Node {
     /// This node's claim on `name`, if it still says that the name is on this move: otherwise what
     /// comes of the move comes too late.
     pub(super) fn claim_of_move(&self, id: MoveId, name: &Name) -> Option<Claim> {
-        let claim = self.registry.own(name)?;
-        target_of(claim, id).is_some().then(|| claim.clone())
+        self.registry.own(name).filter(|claim| target_of(claim, id).is_some())
     }
 
     /// The source of a standby died before its commit came. What it logged last decides, once the
@@ -212,7 +213,7 @@ impl Node {
         }
         let is_ours = match self.registry.resolve(&name) {
             Resolution::Orphan { node, claim } => {
-                node.boot == id.source && target_of(claim, id) == Some(&self.me)
+                node.boot == id.source && target_of(&claim, id) == Some(&self.me)
             }
             _ => false,
         };

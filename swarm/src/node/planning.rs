@@ -94,7 +94,7 @@ impl Node {
                 Action::Adopt { .. } => (),
                 Action::Sweep => {
                     let names: Vec<_> =
-                        self.registry.own_claims().map(|claim| claim.name.clone()).collect();
+                        self.registry.own_claims().map(|claim| claim.name).collect();
                     self.reconciler.mark_all(names);
                     let orphans: Vec<_> = self.registry.orphans().cloned().collect();
                     self.reconciler.mark_all(orphans);
@@ -145,9 +145,9 @@ impl Placement for View<'_> {
             // Its node died on the way: the target has its state, and goes first (ownership,
             // consequence 1), also where it takes no more by now: nobody else knows that.
             Resolution::Orphan { claim: Claim { at: At::Moving { to, .. }, .. }, .. }
-                if self.placing.member(to).is_some() =>
+                if self.placing.member(&to).is_some() =>
             {
-                return Should::Node(to.clone());
+                return Should::Node(to);
             }
             Resolution::Held { claim, .. } | Resolution::Orphan { claim, .. } => {
                 claim.spec.as_ref().map(|spec| spec.kind.clone())

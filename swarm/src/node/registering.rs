@@ -18,7 +18,7 @@ impl Node {
     ) {
         match self.registry.resolve(name) {
             Resolution::Held { node, claim } => {
-                let (node, claim) = (node.clone(), claim.clone());
+                let node = node.clone();
                 let at = Some((node.clone(), self.registry.position(&node)));
                 match claim.pid() {
                     // The first answer was lost: this is the start that the asker asked for.

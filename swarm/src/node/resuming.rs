@@ -72,7 +72,7 @@ impl Node {
             self.registry.append_all(now, exited);
             return;
         }
-        let Ok(args) = Bytes::new(offer.args.to_vec()) else { return };
+        let Ok(args) = Bytes::new(&offer.args) else { return };
         let spec = Spec { kind: offer.kind, args };
         let groups = groups_of(offer.groups);
         let starting = Claim { at: At::Starting, groups: groups.clone(), ..claim };

@@ -154,7 +154,7 @@ impl Node {
     pub(super) fn restart_due(&mut self, now: Instant) {
         while self.names.next_restart().is_some_and(|at| at <= now) {
             let Some((_, name)) = self.names.restarts.pop_first() else { return };
-            let Some(claim) = self.registry.own(&name).cloned() else { continue };
+            let Some(claim) = self.registry.own(&name) else { continue };
             let (At::Waiting, Some(spec)) = (&claim.at, claim.spec) else { continue };
             let token = self.next_token(&name);
             self.start(name, spec, token, claim.groups, Cause::Restart, Mode::Fresh);
@@ -163,7 +163,7 @@ impl Node {
 
     /// Starts the worker that a `register` asked for.
     pub(super) fn start_for(&mut self, name: &Name, spec: &Spec, key: AskKey) {
-        let request = Request { boot: key.0, id: key.1 };
+        let request = Request::new(key.0, key.1);
         let token = self.next_token(name);
         let cause = Cause::Asked(key, request);
         self.start(name.clone(), spec.clone(), token, Vec::new(), cause, Mode::Fresh);

@@ -49,7 +49,6 @@ impl Node {
                 self.pass_on(now, key, Owner::Node(node));
             }
             Resolution::Held { claim, .. } => {
-                let claim = claim.clone();
                 let cancelled = self.moves.cancel(now, name, AbortReason::Stopped);
                 self.names.stop_for_good(name);
                 match claim.at {

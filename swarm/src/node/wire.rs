@@ -82,8 +82,8 @@ impl Ask {
     pub(crate) const HOPS_MAX: u8 = 3;
 
     /// The id that makes a repeated `register` the same one.
-    pub(crate) const fn request(&self) -> Request {
-        Request { boot: self.origin.boot, id: self.id }
+    pub(crate) fn request(&self) -> Request {
+        Request::new(self.origin.boot, self.id)
     }
 
     /// Which question it is, on every node.

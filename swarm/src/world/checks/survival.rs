@@ -128,7 +128,7 @@ fn of(truth: &Truth, status: Status) -> impl Iterator<Item = &Name> {
 pub(super) fn is_served(hosts: &Hosts, name: &Name) -> bool {
     present(hosts).any(|(_, host)| {
         let registry = host.node().registry();
-        let kind = registry.claims(name).find_map(|(_, claim, _)| claim.spec.clone());
+        let kind = registry.claims(name).find_map(|(_, claim, _)| claim.spec);
         kind.is_none_or(|spec| host.node().placing().owner(&spec.kind, name) != Owner::Nobody)
     })
 }
