@@ -91,7 +91,7 @@ impl Chaos {
         let config = swarm_registry::Config {
             // So short that snapshots are needed.
             history_facts_max: 1 + rng.below(30) as usize,
-            slice_max: 1 + rng.below(20) as usize,
+            slice_max: 1 << rng.below(8),
             ..Default::default()
         };
         let mut c = Cluster::with_config(n_nodes, seed, config);
