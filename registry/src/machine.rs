@@ -226,6 +226,32 @@ impl Registry {
         self.replica.orphans.keys()
     }
 
+    /// How many names resolve to [`Resolution::Orphan`].
+    #[must_use]
+    pub fn n_orphans(&self) -> usize {
+        self.replica.orphans.len()
+    }
+
+    /// The orphan at a place, of [`n_orphans`](Self::n_orphans): for whoever looks at all of them
+    /// in parts. When one goes, the last takes its place; what comes is last.
+    #[must_use]
+    pub fn orphan_at(&self, place: usize) -> Option<&Name> {
+        self.replica.orphans.get_index(place).map(|(name, ())| name)
+    }
+
+    /// How many names this node's log has an entry for: a claim, or what is left of one.
+    #[must_use]
+    pub fn n_own(&self) -> usize {
+        self.replica.table.places(OWN).len()
+    }
+
+    /// The name at a place, of [`n_own`](Self::n_own), in the same way.
+    #[must_use]
+    pub fn own_at(&self, place: usize) -> Option<&Name> {
+        let place = self.replica.table.places(OWN).get(place)?;
+        self.replica.table.at(*place).map(|(name, _)| name)
+    }
+
     /// This node.
     #[must_use]
     pub const fn me(&self) -> &NodeId {

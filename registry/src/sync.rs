@@ -284,8 +284,7 @@ impl Registry {
         match long {
             Some(id) if self.replica.logs[id].takeover.is_some() => self.go_on(now, id),
             Some(id) => {
-                self.unsent |=
-                    snapshot_of(&mut self.replica, id, self.config.slice_max).is_some();
+                self.unsent |= snapshot_of(&mut self.replica, id, self.config.slice_max).is_some();
             }
             None => self.is_slicing = self.replica.remove_some(self.config.slice_max),
         }

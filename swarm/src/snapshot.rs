@@ -54,7 +54,7 @@ pub(crate) fn of(node: &Node, core: &Core) -> Snapshot {
         node: node.id().clone(),
         ring: node.placing().hash(),
         names: registry.len(),
-        orphans: registry.orphans().count(),
+        orphans: registry.n_orphans(),
         processes: core.processes.len(),
         calls: core.processes.calls().len(),
         moves: node.moves(),

@@ -27,6 +27,7 @@ mod sessions;
 mod standbys;
 mod starting;
 mod stopping;
+mod sweeping;
 mod wire;
 
 pub(crate) use event::{Command, Drained, Event, Freeze, Frozen, Gone, Mode, Policy};
@@ -54,6 +55,7 @@ use swarm_handoff::{Accepting, Agreement, MoveId, Moves, Reconciler};
 use swarm_link::Links;
 use swarm_registry::Registry;
 use swarm_swim::Swim;
+use sweeping::Sweep;
 
 /// How a node addresses a peer: by a datagram, or on one of the lanes of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,6 +106,8 @@ pub(crate) struct Node {
     resuming: Vec<Resuming>,
     /// When the reconciler can do what it could not before, apart from its own timer.
     plan_at: Option<Instant>,
+    /// All names are being looked at.
+    sweep: Option<Sweep>,
     /// Since when the nodes agree, but not all that they hold of dead ones has arrived here.
     behind_since: Option<Instant>,
     /// Set once it has waited long enough for that, until the nodes agree anew.
@@ -155,6 +159,7 @@ impl Node {
             standbys: Standbys::default(),
             reserved: Reserved::default(),
             plan_at: None,
+            sweep: None,
             behind_since: None,
             gave_up_waiting: false,
             leaving: Leaving::default(),

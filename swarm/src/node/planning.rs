@@ -1,6 +1,7 @@
 //! The reconciler: what should be where, and what is done about it.
 
 use super::conflicts::Conflicts;
+use super::sweeping::Sweep;
 use super::{Node, Owner, Placing, move_id};
 use crate::Event as Public;
 use std::time::Duration;
@@ -92,15 +93,25 @@ impl Node {
                 }
                 // The registry shares closed logs by itself: the owner gets the orphan with them.
                 Action::Adopt { .. } => (),
-                Action::Sweep => {
-                    let names: Vec<_> =
-                        self.registry.own_claims().map(|claim| claim.name).collect();
-                    self.reconciler.mark_all(names);
-                    let orphans: Vec<_> = self.registry.orphans().cloned().collect();
-                    self.reconciler.mark_all(orphans);
+                Action::Sweep => self.sweep = Some(Sweep::new(&self.registry)),
+            }
+        }
+        self.sweep_on(now);
+    }
+
+    /// Marks as many names as the next plan looks at.
+    fn sweep_on(&mut self, now: Instant) {
+        let Some(sweep) = &mut self.sweep else { return };
+        for _ in 0..super::PLAN_BUDGET {
+            match sweep.next(&self.registry) {
+                Some(name) => self.reconciler.mark(name),
+                None => {
+                    self.sweep = None;
+                    break;
                 }
             }
         }
+        self.plan_at = Some(now);
     }
 
     pub(super) fn plan_timeout(&self) -> Option<Instant> {
