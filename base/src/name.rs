@@ -40,7 +40,10 @@ impl Name {
     pub fn from_value<T: Serialize + ?Sized>(value: &T) -> Result<Self, NameError> {
         let encoded =
             codec::encode(value).map_err(|e| NameError::Value { reason: e.to_string() })?;
-        if let Ok(text) = codec::decode::<String>(&encoded, codec::Limits::default()) {
+        let limits = codec::Limits::default();
+        if is_text(&encoded)
+            && let Ok(text) = codec::decode::<String>(&encoded, limits)
+        {
             return Self::new(text);
         }
         let mut bytes = Vec::with_capacity(1 + encoded.len());
@@ -144,6 +147,12 @@ impl<'de> Deserialize<'de> for Name {
     }
 }
 
+/// Whether a value was encoded as a string. Its marker says so; serde alone would take bytes for
+/// one, if they happen to be UTF-8.
+fn is_text(encoded: &[u8]) -> bool {
+    matches!(encoded.first(), Some(0xa0..=0xbf | 0xd9..=0xdb))
+}
+
 /// Marks a name that is a value. Never the first byte of UTF-8, and unused in MessagePack.
 const VALUE: u8 = 0xc1;
 
@@ -157,6 +166,18 @@ mod tests {
         assert_eq!(Name::from_value(&5u8), Name::from_value(&5u64));
         assert_ne!(Name::from_value(&5u8), Name::new("\u{5}"));
         assert_ne!(Name::from_value(&5u8), Name::from_value("5"));
+    }
+
+    #[test]
+    fn bytes_are_no_string_even_if_they_could_be_one() {
+        let bytes = |bytes: &[u8]| Name::from_value(serde_bytes::Bytes::new(bytes));
+        let texts = ["", "device-1", &"x".repeat(31), &"x".repeat(32), &"x".repeat(300)];
+        for text in texts {
+            assert_eq!(Name::from_value(text), Name::new(text));
+            assert_ne!(bytes(text.as_bytes()), Name::new(text));
+        }
+        assert_eq!(bytes(b"a"), bytes(b"a"));
+        assert_ne!(bytes(&[0xff]), bytes(b"a"));
     }
 
     #[test]
