@@ -170,6 +170,38 @@ async fn of_two_that_give_one_name_at_once_one_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_registers_while_a_node_goes_is_not_told_that_there_is_none() {
+    let mut cluster = Cluster::of(2).await;
+    for round in 0..10 {
+        let going = cluster.add(&format!("going-{round}")).await;
+        cluster.nodes.pop();
+        let callers: Vec<_> = (0..16)
+            .map(|caller| {
+                let (node, going) = (cluster.nodes[caller % 2].clone(), going.clone());
+                tokio::spawn(async move {
+                    for at in 0.. {
+                        let name = format!("meanwhile-{round}-{caller}-{at}");
+                        let registered = node.register::<Other>(&name, ()).await;
+                        registered.unwrap_or_else(|error| panic!("{name}: {error}"));
+                        if going.snapshot().await.is_err() && node.nodes().len() == 2 {
+                            return;
+                        }
+                    }
+                })
+            })
+            .collect();
+        let left = match round % 2 {
+            0 => going.shutdown().await,
+            _ => going.leave().await,
+        };
+        left.expect("it stops");
+        for caller in callers {
+            quickly(secs(20), caller).await.expect("every registration is served");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_right_after_a_crash_waits_for_the_restart() {
     let cluster = Cluster::of(2).await;
     let names: Vec<_> = (0..40).map(|at| format!("crashing-{at}")).collect();

@@ -78,7 +78,7 @@ impl Node {
 
     pub(super) fn register_here(&mut self, now: Instant, key: &AskKey, name: &Name, spec: &Spec) {
         if self.leaving.is_leaving() || self.is_closing {
-            return self.answer(now, key, Outcome::NoNode, None);
+            return self.decline(now, key);
         }
         if self.names.is_starting(name) || self.reserved.is_for_other(name, key) {
             return self.asks.put(key, Place::Parked(Stage::Running));
@@ -91,6 +91,16 @@ impl Node {
         }
         self.asks.put(key, Place::Starting);
         self.start_for(name, spec, *key);
+    }
+
+    /// Starts nothing, since this node is on its way out. That is no answer to another node, whose
+    /// ring has other owners, or soon will: it asks again when it knows.
+    fn decline(&mut self, now: Instant, key: &AskKey) {
+        if self.asks.get(key).is_some_and(|open| open.ask.origin != self.me) {
+            self.asks.remove(key);
+            return;
+        }
+        self.answer(now, key, Outcome::NoNode, None);
     }
 
     fn answer_full(&mut self, now: Instant, key: &AskKey) {
