@@ -24,7 +24,7 @@ fn steps() -> Vec<Step> {
     let cluster = "cluster --only join leave kill freeze-short cut-pair flood";
     steps.push(Step::xtask("cluster", cluster).skipped_at(step::MISSING));
     let names = "cluster --only names-race names-crowd names-split names-cut-link names-kill \
-                 names-churn";
+                 names-loss names-churn";
     steps.push(Step::xtask("names", names).skipped_at(step::MISSING));
     steps.push(Step::xtask("lifeguard", "sim lifeguard --small"));
     steps.push(Step::xtask("large groups", "sim large --small"));

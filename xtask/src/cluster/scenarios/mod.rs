@@ -53,6 +53,7 @@ pub(super) enum Scenario {
     NamesSplit,
     NamesCutLink,
     NamesKill,
+    NamesLoss,
     NamesChurn,
 }
 
@@ -111,6 +112,9 @@ impl Scenario {
             Self::NamesKill => {
                 "kill -9 amid 5,000 registrations: every Ok of the others stays, all else goes"
             }
+            Self::NamesLoss => {
+                "every host loses 20 % while all register: equal tables, nothing lost (--minutes)"
+            }
             Self::NamesChurn => {
                 "10,000 names a second come and go: memory flat, rate kept (--minutes)"
             }
@@ -127,6 +131,7 @@ impl Scenario {
             | Self::NamesSplit
             | Self::NamesCutLink
             | Self::NamesKill
+            | Self::NamesLoss
             | Self::NamesChurn => 3,
             _ => 5,
         }
@@ -179,6 +184,7 @@ impl Scenario {
             Self::NamesSplit => registry::split::split(stage).await,
             Self::NamesCutLink => registry::cut_link::cut_link(stage).await,
             Self::NamesKill => registry::kill::kill(stage).await,
+            Self::NamesLoss => registry::loss::loss(stage).await,
             Self::NamesChurn => registry::churn::churn(stage).await,
         }
     }

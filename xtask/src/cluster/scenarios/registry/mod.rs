@@ -4,6 +4,7 @@ pub(super) mod churn;
 pub(super) mod contend;
 pub(super) mod cut_link;
 pub(super) mod kill;
+pub(super) mod loss;
 pub(super) mod split;
 
 use super::claim;
