@@ -11,6 +11,9 @@ pub struct Config {
     /// How often a node asks one random peer for the logs of live nodes that it has no session
     /// with: while a link is cut, their facts arrive with about this delay.
     pub relay_interval: Duration,
+    /// How long facts of this node wait for others to share a message with, once some have been
+    /// sent: the first after a pause of that length goes at once. At most a tenth of a second.
+    pub push_delay: Duration,
     /// How long an acknowledgement waits for others to share its message with. Below a second:
     /// a peer sends at most [`feed_len_max`](Self::feed_len_max) ahead of it.
     pub ack_delay: Duration,
@@ -47,6 +50,7 @@ impl Default for Config {
         Self {
             compare_interval: Duration::from_secs(10),
             relay_interval: Duration::from_secs(1),
+            push_delay: Duration::from_millis(1),
             ack_delay: Duration::from_millis(50),
             ask_timeout: Duration::from_secs(1),
             history_facts_max: 64 * 1024,
@@ -75,6 +79,9 @@ impl Config {
         }
         if self.relay_interval < Duration::from_millis(10) {
             return bad("registry.relay_interval", "at least 10 ms");
+        }
+        if self.push_delay > Duration::from_millis(100) {
+            return bad("registry.push_delay", "at most 100 ms");
         }
         if self.ack_delay > Duration::from_secs(1) {
             return bad("registry.ack_delay", "at most 1 s");
@@ -152,6 +159,7 @@ mod tests {
     fn a_setting_out_of_bounds_is_named() {
         check(|c| c.compare_interval = Duration::ZERO, "registry.compare_interval");
         check(|c| c.relay_interval = Duration::ZERO, "registry.relay_interval");
+        check(|c| c.push_delay = Duration::from_secs(1), "registry.push_delay");
         check(|c| c.ack_delay = Duration::from_secs(2), "registry.ack_delay");
         check(|c| c.ask_timeout = Duration::ZERO, "registry.ask_timeout");
         check(|c| c.history_facts_max = 0, "registry.history_facts_max");

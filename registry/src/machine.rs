@@ -33,6 +33,13 @@ pub struct Registry {
     pub(crate) unsent: bool,
     /// Whether something long goes on in slices.
     pub(crate) is_slicing: bool,
+    /// The latest time that this node was told.
+    pub(crate) now: Instant,
+    /// When facts of this node were last closed into a batch, and when the next are.
+    pub(crate) sealed_at: Instant,
+    pub(crate) push_at: Option<Instant>,
+    /// Whether they are closed into one now.
+    pub(crate) is_flushing: bool,
     pub(crate) compare_at: Instant,
     pub(crate) relay_at: Instant,
     pub(crate) ack_at: Option<Instant>,
@@ -51,6 +58,10 @@ impl Registry {
             compare_at: now + rng.duration(config.compare_interval / 2..=config.compare_interval),
             relay_at: now + config.relay_interval,
             ack_at: None,
+            now,
+            sealed_at: Instant::START,
+            push_at: None,
+            is_flushing: false,
             me,
             config,
             rng,
@@ -65,8 +76,9 @@ impl Registry {
         }
     }
 
-    /// Appends one fact to this node's log, applies it at once, and sends it to every peer with
-    /// the next outputs. Returns its position, from 1.
+    /// Appends one fact to this node's log, applies it at once, and sends it to every peer: with
+    /// the next outputs, or [`push_delay`](Config::push_delay) after the last ones. Returns its
+    /// position, from 1.
     ///
     /// Groups of a claim beyond [`CLAIM_GROUPS_MAX`](crate::CLAIM_GROUPS_MAX) are cut off. An
     /// [`Exited`](Fact::Exited) also ends the claims by pid of the process, and turns running
@@ -86,13 +98,21 @@ impl Registry {
     ///
     /// As [`append`](Self::append).
     pub fn append_all(&mut self, now: Instant, facts: impl IntoIterator<Item = Fact>) -> u64 {
-        let _ = now;
+        self.now = now;
         let mut batch = Vec::new();
         for fact in facts {
             self.prepare(fact, &mut batch);
         }
         self.write(batch);
         self.replica.logs[OWN].position
+    }
+
+    /// Sends with the next outputs what was appended and waits for
+    /// [`push_delay`](Config::push_delay): for a message of another layer that must come behind it.
+    pub fn flush(&mut self) {
+        if self.writer.n_open() > 0 {
+            (self.is_flushing, self.unsent) = (true, true);
+        }
     }
 
     /// Who has `name`, as far as this node knows. One hash lookup.
@@ -359,6 +379,7 @@ impl Machine for Registry {
     type Event = Event;
 
     fn handle_message(&mut self, now: Instant, from: NodeId, message: Message) {
+        self.now = now;
         if !self.peers.contains_key(&from) {
             return self.reject(Rejection::NoSession);
         }
@@ -379,8 +400,12 @@ impl Machine for Registry {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
+        self.now = now;
         if self.is_slicing {
             self.slice(now);
+        }
+        if self.push_at.is_some_and(|at| at <= now) {
+            self.unsent = true;
         }
         if self.ack_at.is_some_and(|at| at <= now) {
             self.acknowledge_all();
@@ -403,7 +428,7 @@ impl Machine for Registry {
             return Some(Instant::START);
         }
         let due = self.compare_at.min(self.relay_at);
-        Some(self.ack_at.map_or(due, |at| at.min(due)))
+        [self.ack_at, self.push_at].into_iter().flatten().chain([due]).min()
     }
 
     fn poll_output(&mut self) -> Option<Output<NodeId, Message, Event>> {

@@ -105,15 +105,15 @@ impl Feed {
         self.transfer = Some(Transfer { snapshot, next: 0, got: 0 });
     }
 
-    /// The next message of `log`, within the bounds on what may be on its way.
-    pub(crate) fn next(&mut self, log: &Log, len_max: usize, window: u32) -> Next {
+    /// The next message of `log`, up to a position, within the bounds on what may be on its way.
+    pub(crate) fn next(&mut self, log: &Log, upto: u64, len_max: usize, window: u32) -> Next {
         if let Some(transfer) = &mut self.transfer {
             return match next_piece(transfer, log, window) {
                 Some(message) => Next::Send(message),
                 None => Next::Nothing,
             };
         }
-        if self.sent >= log.position || self.len_on_way >= len_max {
+        if self.sent >= upto || self.len_on_way >= len_max {
             return Next::Nothing;
         }
         let Some(batch) = log.history.after(self.sent) else { return Next::Snapshot };

@@ -204,17 +204,16 @@ impl Registry {
     /// Puts among the outputs what the peers are due, within what may be on its way to each.
     pub(crate) fn pump(&mut self) {
         self.unsent = false;
-        let own = &self.replica.logs[OWN];
-        if let Some(batch) = self.writer.seal(own.position, own.digest) {
-            let bounds = self.own_bounds();
-            self.replica.logs[OWN].history.push(batch, bounds);
-        }
+        self.seal();
+        let sealed = self.replica.logs[OWN].position - u64::from(self.writer.n_open());
         let Config { feed_len_max: len_max, snapshot_window: window, slice_max: slice, .. } =
             self.config;
         for (node, peer) in &mut self.peers {
             for (id, feed) in &mut peer.feeds {
                 loop {
-                    match feed.next(&self.replica.logs[*id], len_max, window) {
+                    let log = &self.replica.logs[*id];
+                    let upto = if *id == OWN { sealed } else { log.position };
+                    match feed.next(log, upto, len_max, window) {
                         Next::Nothing => break,
                         Next::Send(message) => {
                             let to = node.clone();
@@ -232,6 +231,23 @@ impl Registry {
             }
             let logs = &self.replica.logs;
             peer.feeds.retain(|id, feed| *id == OWN || !feed.has_sent(logs[*id].position));
+        }
+    }
+
+    /// Closes the open batch, unless the last one was closed a moment ago: facts that come in
+    /// quick succession travel together.
+    fn seal(&mut self) {
+        let due = self.sealed_at + self.config.push_delay;
+        if self.writer.n_open() > 0 && self.now < due && !self.is_flushing {
+            self.push_at = Some(due);
+            return;
+        }
+        (self.push_at, self.is_flushing) = (None, false);
+        let own = &self.replica.logs[OWN];
+        if let Some(batch) = self.writer.seal(own.position, own.digest) {
+            let bounds = self.own_bounds();
+            self.replica.logs[OWN].history.push(batch, bounds);
+            self.sealed_at = self.now;
         }
     }
 

@@ -48,6 +48,11 @@ impl Writer {
         self.count += count;
     }
 
+    /// How many facts wait to be sealed.
+    pub(crate) const fn n_open(&self) -> u32 {
+        self.count
+    }
+
     /// Closes the open batch, whose last fact is at `position`.
     pub(crate) fn seal(&mut self, position: u64, digest: u64) -> Option<Batch> {
         if self.count == 0 {

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{bytes, called, claim};
+use common::{at_once, bytes, called, claim};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use swarm_base::{Boot, Instant, Machine, Name, NodeId, NodeName, Output, Pid, Rng, Token};
@@ -249,7 +249,7 @@ proptest! {
         history_facts_max in 1..20usize,
     ) {
         // A short history: much arrives as a snapshot.
-        let config = Config { history_facts_max, ..Config::default() };
+        let config = Config { history_facts_max, ..at_once() };
         let mut pair = Pair::new(&config);
         let mut sayings = sayings.into_iter();
         for way in &ways {
@@ -288,7 +288,7 @@ proptest! {
         first: u64, count: u32, position: u64, digest: u64, index: u32, of: u32,
         facts: Vec<u8>, kind in 0..4u8,
     ) {
-        let mut pair = Pair::new(&Config::default());
+        let mut pair = Pair::new(&at_once());
         pair.settle();
         let facts = encoded(&facts);
         let log = node(1);

@@ -5,15 +5,14 @@
 
 mod common;
 
-use common::{called, claim};
+use common::{at_once, called, claim};
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write as _};
 use std::path::PathBuf;
 use swarm_base::codec::{self, Limits};
 use swarm_base::{Boot, Instant, Machine, NodeId, NodeName, Output, Pid, Rng, Token};
 use swarm_registry::{
-    At, Bytes, Claim, Config, Encoded, Fact, Held, Mark, Message, Registry, Request, Scope, Spec,
-    Why,
+    At, Bytes, Claim, Encoded, Fact, Held, Mark, Message, Registry, Request, Scope, Spec, Why,
 };
 
 fn node(n: u64) -> NodeId {
@@ -196,7 +195,7 @@ fn a_node_of_the_first_release_is_understood() {
 /// One of two nodes that have a session and know of each other.
 fn registry(n: u64) -> Registry {
     let now = Instant::START;
-    let config = Config::default().check().expect("within bounds");
+    let config = at_once().check().expect("within bounds");
     let mut registry = Registry::new(now, node(n), config, Rng::new(n));
     registry.node_up(now, node(3 - n));
     registry.session_up(now, node(3 - n));

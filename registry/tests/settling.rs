@@ -2,11 +2,11 @@
 
 mod common;
 
-use common::{called, claim};
+use common::{at_once, called, claim};
 use std::time::Duration;
 use swarm_base::{Boot, Instant, Machine, NodeId, NodeName, Output, Pid, Rng, Token};
 use swarm_registry::{
-    At, Config, Event, Fact, Held, Mark, Message, Registry, Rejection, Resolution, Scope, Why,
+    At, Event, Fact, Held, Mark, Message, Registry, Rejection, Resolution, Scope, Why,
 };
 
 /// Node 1, and peers that are played by the test.
@@ -19,7 +19,7 @@ struct Played {
 
 impl Played {
     fn new(peers: &[u64]) -> Self {
-        let config = Config::default().check().expect("within bounds");
+        let config = at_once().check().expect("within bounds");
         let registry = Registry::new(Instant::START, node(1), config, Rng::new(1));
         let (sent, events) = (Vec::new(), Vec::new());
         let mut played = Self { now: Instant::START, registry, sent, events };
@@ -95,7 +95,7 @@ impl Played {
     }
 
     fn of(n: u64) -> Self {
-        let config = Config::default().check().expect("within bounds");
+        let config = at_once().check().expect("within bounds");
         let registry = Registry::new(Instant::START, node(n), config, Rng::new(n));
         Self { now: Instant::START, registry, sent: Vec::new(), events: Vec::new() }
     }

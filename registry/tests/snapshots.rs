@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{bytes, called};
+use common::{at_once, bytes, called};
 use std::collections::VecDeque;
 use swarm_base::{Boot, Instant, Machine, NodeId, NodeName, Output, Pid, Rng, Token};
 use swarm_registry::{At, Claim, Config, Fact, Message, Registry, Resolution, Spec, Why};
@@ -20,8 +20,7 @@ impl Pair {
     fn new() -> Self {
         let make = |n: u64| {
             let (history_facts_max, snapshot_window, slice_max) = (10, 2, 100);
-            let config =
-                Config { history_facts_max, snapshot_window, slice_max, ..Config::default() };
+            let config = Config { history_facts_max, snapshot_window, slice_max, ..at_once() };
             let config = config.check().expect("within bounds");
             let mut registry = Registry::new(Instant::START, node(n), config, Rng::new(n));
             registry.node_up(Instant::START, node(1 - n));

@@ -256,3 +256,8 @@ pub fn claim(name: &str, token: Token, at: At) -> Claim {
 pub fn bytes(bytes: &[u8]) -> Bytes {
     Bytes::new(bytes).expect("short")
 }
+
+/// For tests whose clock stands still: facts are sent with the next outputs.
+pub fn at_once() -> Config {
+    Config { push_delay: Duration::ZERO, ..Config::default() }
+}

@@ -86,6 +86,7 @@ impl Node {
     /// Says goodbye: the others hold this node as left, and start what it still runs. They first
     /// read what it has logged, for half a second at most.
     pub(crate) fn depart(&mut self, now: Instant) {
+        self.registry.flush();
         self.leaving.goodbye = Some(Goodbye { until: now + READ_WITHIN, look: now });
         self.check_goodbye(now);
         self.touch(now);
@@ -107,6 +108,8 @@ impl Node {
 
     /// Closes all sessions.
     pub(crate) fn close(&mut self, now: Instant) {
+        self.registry.flush();
+        self.settle_facts(now);
         self.links.close_all(now, swarm_link::Reason::Shutdown);
         self.touch(now);
     }

@@ -271,26 +271,30 @@ impl Node {
     fn settle(&mut self, now: Instant) {
         loop {
             let mut quiet = !self.settle_peers(now);
-            // Facts before acknowledgements and answers: see `ring_changed`.
             quiet &= !self.settle_facts(now);
             for (origin, answer) in std::mem::take(&mut self.answers) {
                 if origin == self.me {
                     self.emit(Event::Answer { id: answer.id, outcome: answer.outcome });
                 } else {
-                    self.send(&origin, &Wire::Answer(answer));
+                    quiet = false;
+                    self.send_behind_facts(now, &origin, &Wire::Answer(answer));
                 }
             }
             while let Some(output) = self.agreement.poll_output() {
                 quiet = false;
                 match output {
-                    Output::Send { to, message } => self.send(&to, &Wire::Agree(message)),
+                    Output::Send { to, message } => {
+                        self.send_behind_facts(now, &to, &Wire::Agree(message));
+                    }
                     Output::Event(event) => self.on_agreement(now, event),
                 }
             }
             while let Some(output) = self.moves.poll_output() {
                 quiet = false;
                 match output {
-                    Output::Send { to, message } => self.send(&to, &Wire::Move(message)),
+                    Output::Send { to, message } => {
+                        self.send_behind_facts(now, &to, &Wire::Move(message));
+                    }
                     Output::Event(event) => self.on_move(now, event),
                 }
             }
@@ -298,6 +302,14 @@ impl Node {
                 return;
             }
         }
+    }
+
+    /// Sends what its receiver must not read before the facts that this node has appended: an
+    /// answer speaks of them, and for acknowledgements see [`ring_changed`](Self::ring_changed).
+    fn send_behind_facts(&mut self, now: Instant, node: &NodeId, wire: &Wire) {
+        self.registry.flush();
+        self.settle_facts(now);
+        self.send(node, wire);
     }
 
     /// Lets the registry say what it has to say; tells whether it had anything.
