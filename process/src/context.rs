@@ -120,11 +120,12 @@ impl Context {
         self.processes.send_after(delay, self.handle.clone(), Mail::cast(payload));
     }
 
-    /// It runs: what it asked for goes to its node from now on.
-    pub(crate) fn set_up(&mut self) {
+    /// It runs: what it asks for goes to its node from now on. Returns what it asked for so far.
+    pub(crate) fn set_up(&mut self) -> Vec<Ask> {
         if self.standing == Standing::Starting {
             self.standing = Standing::Up;
         }
+        std::mem::take(&mut self.asks)
     }
 
     pub(crate) const fn is_stopping(&self) -> bool {

@@ -90,7 +90,7 @@ pub(crate) async fn live<B: Behaviour>(
     let mut start = Box::pin(B::start(seed, Context::new(handle.clone(), processes.clone())));
     let started = caught(start.as_mut()).await;
     drop(start);
-    let behaviour = match started {
+    let mut behaviour = match started {
         Ok(Ok(behaviour)) => behaviour,
         Ok(Err(message)) => return End::Exited(ExitReason::StartFailed { message }),
         Err(message) => {
@@ -99,7 +99,11 @@ pub(crate) async fn live<B: Behaviour>(
         }
     };
     let (ticket, pid) = (handle.ticket(), handle.pid());
-    processes.notify(Notice::Started { ticket, pid, result: Ok(()) }).await;
+    let asks = match mode {
+        Mode::Run => behaviour.context().set_up(),
+        Mode::Standby => Vec::new(),
+    };
+    processes.notify(Notice::Started { ticket, pid, result: Ok(()), asks }).await;
     // Not before: killed while the node has no room, its start is told as a failure.
     handle.announce();
     let phase = match mode {
@@ -107,9 +111,6 @@ pub(crate) async fn live<B: Behaviour>(
         Mode::Standby => Phase::Standby,
     };
     let mut life = Life { behaviour, phase, processes, handle };
-    if phase == Phase::Running {
-        life.behaviour.context().set_up();
-    }
     let finish = life.handle_all().await;
     Box::pin(life.finish(finish)).await
 }

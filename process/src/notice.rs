@@ -20,6 +20,9 @@ pub enum Notice {
         pid: Pid,
         /// Why it will never run. An `Exited` follows.
         result: Result<(), ExitReason>,
+        /// What it asked for while it started: done before anybody hears that it has. A standby
+        /// asks once it runs.
+        asks: Vec<Ask>,
     },
     /// It is no more.
     Exited {

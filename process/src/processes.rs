@@ -332,7 +332,7 @@ impl Processes {
         };
         if process.announce() {
             let result = Err(reason.clone());
-            self.notify(Notice::Started { ticket, pid, result }).await;
+            self.notify(Notice::Started { ticket, pid, result, asks: Vec::new() }).await;
         }
         let name = process.name().cloned();
         self.notify(Notice::Exited { ticket, pid, name, reason }).await;
@@ -346,7 +346,7 @@ impl Processes {
         self.close(process, &reason);
         if process.announce() {
             let result = Err(reason.clone());
-            drop(self.try_notify(Notice::Started { ticket, pid, result }));
+            drop(self.try_notify(Notice::Started { ticket, pid, result, asks: Vec::new() }));
         }
         let name = process.name().cloned();
         drop(self.try_notify(Notice::Exited { ticket, pid, name, reason }));

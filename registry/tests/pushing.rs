@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{called, claim};
+use common::claim;
 use std::time::Duration;
 use swarm_base::{Boot, Instant, Machine, NodeId, NodeName, Output, Pid, Rng, Token};
 use swarm_registry::{At, Config, Fact, Message, Registry};

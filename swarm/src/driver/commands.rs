@@ -146,7 +146,9 @@ impl Driver {
     pub(super) fn on_process(&mut self, notice: Notice) {
         let now = self.core.clock.now();
         match notice {
-            Notice::Started { ticket, pid, result } => self.started(ticket, pid, result),
+            Notice::Started { ticket, pid, result, asks } => {
+                self.started(ticket, pid, result, asks);
+            }
             Notice::Exited { ticket, pid, reason, .. } => {
                 self.errands.starting.remove(&ticket);
                 self.errands.open.retain(|_, (of, _)| *of != pid);
@@ -186,27 +188,35 @@ impl Driver {
                 }
             }
             Notice::Eased { pid } => self.core.ease(pid),
-            Notice::Asked { pid, ask } => match ask {
-                Ask::Join(group) => self.node.join(now, pid, group),
-                Ask::Leave(group) => self.node.leave(now, pid, group),
-                Ask::Monitor(target) => {
-                    self.core.watches.watch(&self.core, target, Watcher::Process(pid));
-                }
-                Ask::Link(target) => {
-                    self.core.watches.link(&self.core, target, pid);
-                }
-                _ => (),
-            },
+            Notice::Asked { pid, ask } => self.on_process_ask(pid, ask),
             _ => (),
         }
     }
 
-    fn started(&mut self, ticket: u64, pid: Pid, result: Result<(), ExitReason>) {
+    fn on_process_ask(&mut self, pid: Pid, ask: Ask) {
+        let now = self.core.clock.now();
+        match ask {
+            Ask::Join(group) => self.node.join(now, pid, group),
+            Ask::Leave(group) => self.node.leave(now, pid, group),
+            Ask::Monitor(target) => {
+                self.core.watches.watch(&self.core, target, Watcher::Process(pid));
+            }
+            Ask::Link(target) => self.core.watches.link(&self.core, target, pid),
+            _ => (),
+        }
+    }
+
+    fn started(&mut self, ticket: u64, pid: Pid, result: Result<(), ExitReason>, asks: Vec<Ask>) {
         let now = self.core.clock.now();
         self.errands.starting.remove(&ticket);
         if ticket & SPAWNED != 0 {
             if result.is_ok() {
                 self.node.spawned(now, pid);
+            }
+            if !asks.is_empty() {
+                // Whoever spawned it finds it in the groups that it joined.
+                self.ask_all(pid, asks);
+                self.pump();
             }
             return self.core.spawned(ticket, result.map(|()| pid));
         }
@@ -223,6 +233,14 @@ impl Driver {
                 };
                 self.node.started(now, ticket, Err(reason));
             }
+        }
+        // The answer to who asked for the start goes behind these.
+        self.ask_all(pid, asks);
+    }
+
+    fn ask_all(&mut self, pid: Pid, asks: Vec<Ask>) {
+        for ask in asks {
+            self.on_process_ask(pid, ask);
         }
     }
 

@@ -277,6 +277,7 @@ impl Node {
                     self.emit(Event::Answer { id: answer.id, outcome: answer.outcome });
                 } else {
                     quiet = false;
+                    let answer = wire::AnswerFrame::new(answer, &self.me);
                     self.send_behind_facts(now, &origin, &Wire::Answer(answer));
                 }
             }
@@ -373,8 +374,8 @@ impl Node {
                 self.agreement.handle_message(now, from, message);
             }
             Wire::Move(message) => self.moves.handle_message(now, from, message),
-            Wire::Ask(ask) => self.on_ask(now, ask),
-            Wire::Answer(answer) => self.on_answer(now, answer),
+            Wire::Ask(ask) => self.on_ask(now, ask.ask(&from)),
+            Wire::Answer(answer) => self.on_answer(now, answer.answer(&from)),
             Wire::Withdrawn(id) => self.end_ask(now, (from.boot, id)),
             Wire::Conflict(conflict) => self.on_conflict_message(now, &from, conflict),
         }

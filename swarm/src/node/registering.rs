@@ -22,8 +22,8 @@ impl Node {
                 let at = Some((node.clone(), self.registry.position(&node)));
                 match claim.pid() {
                     // The first answer was lost: this is the start that the asker asked for.
-                    Some(pid) if claim.request == Some(ask.request()) => {
-                        self.answer(now, key, Outcome::Registered(pid, claim.token), at);
+                    Some(_) if claim.request == Some(ask.request()) => {
+                        self.answer(now, key, Outcome::Registered, at);
                     }
                     Some(pid) => {
                         let kind = claim.spec.map(|spec| spec.kind);
@@ -152,8 +152,7 @@ impl Node {
                 let at = Some((node.clone(), self.registry.position(node)));
                 match (claim.pid(), claim.spec.as_ref().map(|spec| spec.kind.clone())) {
                     (Some(held), _) if held == pid => {
-                        let token = claim.token;
-                        self.answer(now, key, Outcome::Registered(held, token), at);
+                        self.answer(now, key, Outcome::Registered, at);
                     }
                     (Some(held), kind) => self.answer(now, key, Outcome::Already(held, kind), at),
                     (None, _) => self.asks.put(key, Place::Parked(Stage::Running)),
@@ -186,7 +185,7 @@ impl Node {
                     }),
                 );
                 let at = Some((self.me.clone(), position));
-                self.answer(now, key, Outcome::Registered(pid, token), at);
+                self.answer(now, key, Outcome::Registered, at);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Questions: who answers them, and how.
 
 use super::asks::{AskKey, Asks, Open, Place};
-use super::wire::{Answer, Ask, Outcome, What, Wire};
+use super::wire::{Answer, Ask, AskFrame, Outcome, What, Wire};
 use super::{Node, Owner};
 use crate::reference::Target;
 use std::time::Duration;
@@ -133,7 +133,7 @@ impl Node {
         }
         let left_ms = u64::try_from(deadline.since(now).as_millis()).unwrap_or(u64::MAX);
         let passed = Ask { left_ms, hops: ask.hops + 1, ..ask.clone() };
-        self.send(&to, &Wire::Ask(passed));
+        self.send(&to, &Wire::Ask(AskFrame::new(passed, &self.me)));
         if ask.origin == self.me {
             self.asks.put(key, Place::Sent(to));
         } else {

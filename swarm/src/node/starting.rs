@@ -81,7 +81,7 @@ impl Node {
         match &start.cause {
             Cause::Asked(key, _) => {
                 let at = Some((self.me.clone(), position));
-                self.answer(now, key, Outcome::Registered(pid, start.token), at);
+                self.answer(now, key, Outcome::Registered, at);
                 self.tell(Public::NameRegistered { name, pid });
             }
             Cause::Orphan | Cause::Restart | Cause::Resumed => {

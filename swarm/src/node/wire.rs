@@ -26,10 +26,10 @@ pub(crate) enum Wire {
     Move(swarm_handoff::MoveMessage),
     /// A question that its receiver answers, or passes on.
     #[serde(rename = "q")]
-    Ask(Ask),
+    Ask(AskFrame),
     /// The answer to a question.
     #[serde(rename = "a")]
-    Answer(Answer),
+    Answer(AnswerFrame),
     /// The asker no longer waits for its receiver to answer the question with this number: it has
     /// its answer, gave up, or asks another node.
     #[serde(rename = "w")]
@@ -55,25 +55,19 @@ impl Wire {
 }
 
 /// A question, on its way to the node that can answer it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Ask {
     /// Who asked first, and gets the answer.
-    #[serde(rename = "o")]
     pub origin: NodeId,
     /// The origin's number for it.
-    #[serde(rename = "i")]
     pub id: u64,
     /// How long the asker still waits, in milliseconds.
-    #[serde(rename = "t")]
     pub left_ms: u64,
     /// How many nodes it has passed.
-    #[serde(rename = "p", default)]
     pub hops: u8,
     /// Whether the node that decides between several that want a name has let this one through.
-    #[serde(rename = "r", default)]
     pub is_reserved: bool,
     /// What is asked.
-    #[serde(rename = "w")]
     pub what: What,
 }
 
@@ -94,6 +88,39 @@ impl Ask {
     /// How long the asker still waits.
     pub(crate) const fn left(&self) -> Duration {
         Duration::from_millis(self.left_ms)
+    }
+}
+
+/// An [`Ask`] between two nodes: most are of the one that sends them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct AskFrame {
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    origin: Option<NodeId>,
+    #[serde(rename = "i")]
+    id: u64,
+    #[serde(rename = "t")]
+    left_ms: u64,
+    #[serde(rename = "p", default)]
+    hops: u8,
+    #[serde(rename = "r", default, skip_serializing_if = "std::ops::Not::not")]
+    is_reserved: bool,
+    #[serde(rename = "w")]
+    what: What,
+}
+
+impl AskFrame {
+    /// The question as `me` sends it.
+    pub(crate) fn new(ask: Ask, me: &NodeId) -> Self {
+        let Ask { origin, id, left_ms, hops, is_reserved, what } = ask;
+        let origin = (origin != *me).then_some(origin);
+        Self { origin, id, left_ms, hops, is_reserved, what }
+    }
+
+    /// The question that `from` sent.
+    pub(crate) fn ask(self, from: &NodeId) -> Ask {
+        let Self { origin, id, left_ms, hops, is_reserved, what } = self;
+        let origin = origin.unwrap_or_else(|| from.clone());
+        Ask { origin, id, left_ms, hops, is_reserved, what }
     }
 }
 
@@ -189,17 +216,43 @@ pub enum Stop {
 }
 
 /// An answer, on its way to the asker.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Answer {
     /// The asker's number of the question.
-    #[serde(rename = "i")]
     pub id: u64,
     /// The asker has read its own write once it has read this log so far.
-    #[serde(rename = "l", default)]
     pub at: Option<(NodeId, u64)>,
     /// What came of it.
-    #[serde(rename = "o")]
     pub outcome: Outcome,
+}
+
+/// An [`Answer`] between two nodes: most speak of the log of the one that sends them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct AnswerFrame {
+    #[serde(rename = "i")]
+    id: u64,
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    log: Option<NodeId>,
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    position: Option<u64>,
+    #[serde(rename = "o")]
+    outcome: Outcome,
+}
+
+impl AnswerFrame {
+    /// The answer as `me` sends it.
+    pub(crate) fn new(answer: Answer, me: &NodeId) -> Self {
+        let Answer { id, at, outcome } = answer;
+        let (log, position) = at.unzip();
+        Self { id, log: log.filter(|log| log != me), position, outcome }
+    }
+
+    /// The answer that `from` sent.
+    pub(crate) fn answer(self, from: &NodeId) -> Answer {
+        let Self { id, log, position, outcome } = self;
+        let at = position.map(|position| (log.unwrap_or_else(|| from.clone()), position));
+        Answer { id, at, outcome }
+    }
 }
 
 /// What came of a question.
@@ -207,7 +260,7 @@ pub(crate) struct Answer {
 pub(crate) enum Outcome {
     /// The worker runs, or the process has the name.
     #[serde(rename = "r")]
-    Registered(Pid, Token),
+    Registered,
     /// Somebody else has the name.
     #[serde(rename = "a")]
     Already(Pid, Option<Arc<str>>),

@@ -38,7 +38,7 @@ impl<'a> IntoFuture for RegisterPid<'a> {
             }
             let what = What::RegisterPid { name: name.clone(), pid };
             match ask_until_settled(swarm.core(), &name, what, timeout).await? {
-                Outcome::Registered(..) => Ok(()),
+                Outcome::Registered => Ok(()),
                 Outcome::Already(pid, _) => Err(RegisterError::AlreadyRegistered { name, pid }),
                 Outcome::NotFound => Err(RegisterError::NoProcess { name, pid }),
                 Outcome::Full(max) => Err(RegisterError::Full { name, max }),

@@ -110,7 +110,7 @@ async fn register<W: Worker>(
 ) -> Result<Made, RegisterError> {
     let what = What::Register { name: name.clone(), spec };
     match ask_until_settled(core, name, what, timeout).await? {
-        Outcome::Registered(..) => Ok(Made::Registered),
+        Outcome::Registered => Ok(Made::Registered),
         Outcome::Already(pid, kind) => Ok(Made::Already(pid, kind.map(|kind| kind.to_string()))),
         Outcome::NoNode => {
             Err(RegisterError::NoNodeAvailable { name: name.clone(), kind: W::KIND })

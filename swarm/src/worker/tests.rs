@@ -296,13 +296,13 @@ async fn a_start_that_fails_says_why_and_what_caused_it() {
 }
 
 #[tokio::test]
-async fn groups_joined_in_start_follow_the_start() {
+async fn groups_joined_in_start_come_with_the_start() {
     let mut node = Node::new();
     let counter = node.counter("c", 0);
-    assert!(matches!(node.notice().await, Notice::Started { result: Ok(()), .. }));
-    let Notice::Asked { pid, ask: swarm_process::Ask::Join(group) } = node.notice().await else {
-        panic!("the join comes next");
+    let Notice::Started { pid, result: Ok(()), asks, .. } = node.notice().await else {
+        panic!("it starts");
     };
+    let [swarm_process::Ask::Join(group)] = &asks[..] else { panic!("{asks:?}") };
     assert_eq!((pid, group.as_str()), (counter.pid(), Some("counters")));
 }
 

@@ -199,7 +199,7 @@ impl Truth {
         let status = match (&what, outcome) {
             (Asked::RegisterPid(..), _) => Status::Fixed,
             // Its process may have ended by itself before the answer came.
-            (Asked::Register(_), Outcome::Registered(..)) if !book.is_blocked => Status::Taken,
+            (Asked::Register(_), Outcome::Registered) if !book.is_blocked => Status::Taken,
             // Another node may have stopped it, and this one not know yet.
             (Asked::Register(_), Outcome::Already(..)) if book.status != Status::Free => {
                 book.status
@@ -212,7 +212,7 @@ impl Truth {
         let is_free = status == Status::Free;
         let saw = book.saw.iter().filter(|(_, state)| (**state == State::Free) == is_free);
         book.known_by = saw.map(|(node, _)| *node).chain([addr]).collect();
-        if is_free || matches!(outcome, Outcome::Registered(..)) {
+        if is_free || matches!(outcome, Outcome::Registered) {
             self.leave_all(name);
         }
     }
