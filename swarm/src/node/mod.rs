@@ -319,7 +319,7 @@ impl Node {
         while let Some(output) = self.registry.poll_output() {
             any = true;
             match output {
-                Output::Send { to, message } => self.send(&to, &Wire::Facts(message)),
+                Output::Send { to, message } => self.send(&to, &Wire::facts(message, &self.me)),
                 Output::Event(event) => self.on_fact(now, event),
             }
         }
@@ -369,6 +369,10 @@ impl Node {
         match wire {
             Wire::Hello(_) => (),
             Wire::Facts(message) => self.registry.handle_message(now, from, message),
+            Wire::Own(facts) => {
+                let message = facts.message(&from);
+                self.registry.handle_message(now, from, message);
+            }
             Wire::Agree(message) => {
                 self.log_starts(now);
                 self.agreement.handle_message(now, from, message);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use swarm_base::codec::{self, DecodeError, EncodeError, Limits};
 use swarm_base::{Boot, Name, NodeId, Pid, Token};
 use swarm_process::Stage;
-use swarm_registry::{Request, Spec};
+use swarm_registry::{Encoded, Request, Spec};
 
 /// One control frame.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -18,6 +18,9 @@ pub(crate) enum Wire {
     /// Replication of facts.
     #[serde(rename = "f")]
     Facts(swarm_registry::Message),
+    /// The same for facts of the sender's own log, which most are.
+    #[serde(rename = "o")]
+    Own(OwnFacts),
     /// Agreement on the ring.
     #[serde(rename = "g")]
     Agree(swarm_handoff::Agree),
@@ -40,6 +43,16 @@ pub(crate) enum Wire {
 }
 
 impl Wire {
+    /// What `me` has to say about facts.
+    pub(crate) fn facts(message: swarm_registry::Message, me: &NodeId) -> Self {
+        match message {
+            swarm_registry::Message::Facts { log, first, count, facts } if log == *me => {
+                Self::Own(OwnFacts { first, count, facts })
+            }
+            other => Self::Facts(other),
+        }
+    }
+
     /// The most bytes of a frame: a snapshot of facts, or the state of a moved worker.
     pub(crate) const LEN_MAX: usize = 17 << 20;
 
@@ -51,6 +64,25 @@ impl Wire {
     /// Reads a frame from a peer.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         codec::decode(bytes, Limits { items: 262_144, ..Limits::of_bytes(Self::LEN_MAX) })
+    }
+}
+
+/// A run of the sender's own log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct OwnFacts {
+    #[serde(rename = "p")]
+    first: u64,
+    #[serde(rename = "n")]
+    count: u32,
+    #[serde(rename = "f")]
+    facts: Encoded,
+}
+
+impl OwnFacts {
+    /// What `from` sent.
+    pub(crate) fn message(self, from: &NodeId) -> swarm_registry::Message {
+        let Self { first, count, facts } = self;
+        swarm_registry::Message::Facts { log: from.clone(), first, count, facts }
     }
 }
 
