@@ -1,19 +1,19 @@
-//! A process of the bench, as the bench holds it.
+//! A process of the bench, as the bench holds it: the bench does one thing after the other.
 
 use super::protocol::{Reply, Request};
 use crate::Failure;
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child as Process, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::thread;
+use crate::driven::{self, Asking, Driven};
 use std::time::Duration;
+use tokio::process::Command;
+use tokio::runtime::Runtime;
 
 /// A process that answers requests. Dropped, it is killed.
 pub(super) struct Child {
     name: String,
-    process: Process,
-    requests: ChildStdin,
-    replies: Receiver<String>,
+    /// `None` once it was killed.
+    driven: Option<Driven<Request>>,
+    asked: Option<Asking>,
+    runtime: Runtime,
 }
 
 /// No request takes longer unless something is wrong.
@@ -22,28 +22,15 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 impl Child {
     /// Starts one.
     pub(super) fn start(name: &str) -> Result<Self, Failure> {
-        let failed = |error: &dyn std::fmt::Display| {
-            Failure::new(format!("process {name} does not start: {error}"))
-        };
-        let program = std::env::current_exe().map_err(|error| failed(&error))?;
-        let mut process = Command::new(program)
-            .args(["bench", "node"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| failed(&error))?;
-        let requests = process.stdin.take().ok_or_else(|| failed(&"no standard input"))?;
-        let output = process.stdout.take().ok_or_else(|| failed(&"no standard output"))?;
-        let (sender, replies) = sync_channel(1);
-        // Ends with the process, whose output then ends.
-        thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        Ok(Self { name: name.to_owned(), process, requests, replies })
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::new(format!("no runtime: {error}")))?;
+        let mut command = Command::new(driven::this_program()?);
+        command.args(["bench", "node"]);
+        let started = async { Driven::start(&format!("process {name}"), command, TIMEOUT) };
+        let driven = Some(runtime.block_on(started)?);
+        Ok(Self { name: name.to_owned(), driven, asked: None, runtime })
     }
 
     /// Asks, and waits for the answer.
@@ -54,34 +41,25 @@ impl Child {
 
     /// Asks, and does not wait: [`answer`](Self::answer) does.
     pub(super) fn tell(&mut self, request: &Request) -> Result<(), Failure> {
-        let mut line = serde_json::to_string(request)
-            .map_err(|error| Failure::new(format!("a request does not encode: {error}")))?;
-        line.push('\n');
-        self.requests
-            .write_all(line.as_bytes())
-            .and_then(|()| self.requests.flush())
-            .map_err(|error| Failure::new(format!("process {} is gone: {error}", self.name)))
+        let Some(driven) = &self.driven else {
+            return Err(Failure::new(format!("process {} was killed", self.name)));
+        };
+        self.asked = Some(self.runtime.block_on(driven.client().tell(request.clone()))?);
+        Ok(())
     }
 
     /// The answer to what was told.
     pub(super) fn answer(&mut self) -> Result<Reply, Failure> {
-        let failed = |what: &str| Failure::new(format!("process {}: {what}", self.name));
-        let line = self.replies.recv_timeout(TIMEOUT).map_err(|error| match error {
-            RecvTimeoutError::Timeout => failed("it did not answer within a minute"),
-            RecvTimeoutError::Disconnected => failed("it ended, see above"),
-        })?;
-        match serde_json::from_str(&line) {
-            Ok(Reply::Failed(why)) => Err(failed(&why)),
-            Ok(reply) => Ok(reply),
-            Err(error) => Err(failed(&format!("it answered `{line}`: {error}"))),
-        }
+        let asked = self.asked.take();
+        let asked = asked
+            .ok_or_else(|| Failure::new(format!("process {} was asked for nothing", self.name)))?;
+        self.runtime.block_on(asked.reply())
     }
 
     /// `kill -9`, as far as the system knows that.
     pub(super) fn kill(&mut self) -> Result<(), Failure> {
-        let killed = self.process.kill().and_then(|()| self.process.wait());
-        killed.map_err(|error| Failure::new(format!("kill {}: {error}", self.name)))?;
-        Ok(())
+        let killed = self.driven.take().map(|driven| self.runtime.block_on(driven.kill()));
+        killed.unwrap_or(Ok(()))
     }
 }
 

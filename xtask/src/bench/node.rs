@@ -7,36 +7,27 @@ use super::registry::Waiter;
 use super::workers::{Device, Timer};
 use super::{books, calls, death, groups, load, memory, registry};
 use crate::Failure;
-use std::io::{BufRead, Write};
+use crate::driven::{self, Serve, json};
+use serde_json::Value;
 use swarm::{ClusterSecret, Swarm};
-use tokio::sync::mpsc;
+use tokio::sync::Mutex;
 
-/// Reads requests until there are no more, that is, until the bench is gone.
+/// Answers requests until there are no more, that is, until the bench is gone.
 pub(super) fn run() -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::new(format!("a process of the bench: {error}"));
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
-    let (sender, mut requests) = mpsc::channel(1);
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            if sender.blocking_send(line).is_err() {
-                return;
-            }
-        }
-    });
-    runtime.block_on(async {
-        let mut state = State::default();
-        while let Some(line) = requests.recv().await {
-            let reply = match serde_json::from_str(&line) {
-                Ok(request) => state.answer(request).await.unwrap_or_else(Reply::Failed),
-                Err(error) => Reply::Failed(format!("`{line}`: {error}")),
-            };
-            let reply = serde_json::to_string(&reply).map_err(|e| Failure::new(e.to_string()))?;
-            let mut output = std::io::stdout().lock();
-            writeln!(output, "{reply}").and_then(|()| output.flush()).map_err(failed)?;
-        }
-        Ok(())
-    })
+    driven::run(async { Ok(Station::default()) })
+}
+
+/// What the process was told to be.
+#[derive(Default)]
+struct Station(Mutex<State>);
+
+impl Serve for Station {
+    type Request = Request;
+
+    /// One request after the other.
+    async fn serve(&self, request: Request) -> Result<Value, String> {
+        json(self.0.lock().await.answer(request).await?)
+    }
 }
 
 #[derive(Default)]

@@ -1,9 +1,9 @@
-//! What the bench and its processes say to each other: one line of JSON each way.
+//! What the bench and its processes say to each other.
 
 use super::{groups, registry};
 use serde::{Deserialize, Serialize};
 
-/// What a process is to do. It answers each request before it reads the next.
+/// What a process is to do. It answers each request before it looks at the next.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Request {
     /// Start a node; answered with its address.
@@ -104,5 +104,4 @@ pub(super) enum Reply {
         last_start_ns: u64,
     },
     Running(Vec<String>),
-    Failed(String),
 }

@@ -83,8 +83,13 @@ impl<R> Client<R> {
 impl<R: Serialize + Debug + Send + 'static> Client<R> {
     /// Asks it, and waits for the reply.
     pub(crate) async fn ask<T: DeserializeOwned>(&self, request: R) -> Result<T, Failure> {
+        self.tell(request).await?.reply().await
+    }
+
+    /// Asks it, and does not wait: the reply can be waited for.
+    pub(crate) async fn tell(&self, request: R) -> Result<Asking, Failure> {
         let what = format!("{request:?}");
-        let what = what.split([' ', '{', '(']).next().unwrap_or_default();
+        let what = what.split([' ', '{', '(']).next().unwrap_or_default().to_owned();
         let name = self.name();
         let (id, reply) = self.pipe.said().expect().ok_or_else(|| {
             Failure::new(format!("{name} has ended, and cannot be asked: {what}"))
@@ -96,15 +101,7 @@ impl<R: Serialize + Debug + Send + 'static> Client<R> {
             // Where this fails the process has ended, and the reply does not come.
             let _ = stdin.write_all(&line).await;
         }
-        let timeout = self.pipe.reply_timeout;
-        let line = match tokio::time::timeout(timeout, reply).await {
-            Ok(Ok(line)) => line,
-            Ok(Err(_)) => return Err(Failure::new(format!("{name} ended during: {what}"))),
-            Err(_) => {
-                return Err(Failure::new(format!("{name} took over {timeout:?}: {what}")));
-            }
-        };
-        parse(&line).map_err(|reason| Failure::new(format!("{name}, {what}: {reason}")))
+        Ok(Asking { pipe: Arc::clone(&self.pipe), what, reply })
     }
 
     /// Asks several at once; the replies by the keys that they are asked under.
@@ -118,6 +115,29 @@ impl<R: Serialize + Debug + Send + 'static> Client<R> {
         let ask = async |(key, client, request): (K, Self, R)| (key, client.ask(request).await);
         let replies = asked.into_iter().map(ask).collect::<JoinSet<_>>().join_all().await;
         replies.into_iter().map(|(key, reply)| Ok((key, reply?))).collect()
+    }
+}
+
+/// A request that was made.
+pub(crate) struct Asking {
+    pipe: Arc<Pipe>,
+    what: String,
+    reply: oneshot::Receiver<String>,
+}
+
+impl Asking {
+    /// Waits for the reply.
+    pub(crate) async fn reply<T: DeserializeOwned>(self) -> Result<T, Failure> {
+        let Self { pipe, what, reply } = self;
+        let (name, timeout) = (&pipe.name, pipe.reply_timeout);
+        let line = match tokio::time::timeout(timeout, reply).await {
+            Ok(Ok(line)) => line,
+            Ok(Err(_)) => return Err(Failure::new(format!("{name} ended during: {what}"))),
+            Err(_) => {
+                return Err(Failure::new(format!("{name} took over {timeout:?}: {what}")));
+            }
+        };
+        parse(&line).map_err(|reason| Failure::new(format!("{name}, {what}: {reason}")))
     }
 }
 

@@ -1,5 +1,5 @@
-//! A process of this program that is driven over its stdin: a node of the demo, a node of the
-//! networks.
+//! A process of this program that is driven over its stdin: a node of the demo, of the networks,
+//! of the bench.
 //!
 //! One JSON object is one line. A request goes to the process's stdin, and its reply comes back on
 //! its stdout with the same number. Requests are served at once, so replies come in any order. The
@@ -8,7 +8,7 @@
 
 mod client;
 mod serve;
-pub(crate) use client::Client;
+pub(crate) use client::{Asking, Client};
 pub(crate) use serve::{Serve, Then, json, run};
 
 use crate::Failure;
