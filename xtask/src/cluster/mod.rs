@@ -96,8 +96,7 @@ async fn play(args: &Args, setting: &Setting) -> Result<End, Failure> {
     let mut signal = std::pin::pin!(interrupted());
     let seed = args.extent.seed.unwrap_or_else(setting::new_seed);
     for turn in 0..args.times {
-        let seed = seed.wrapping_add(turn);
-        let setting = setting.with_seed(seed);
+        let setting = setting.with_seed(seed.wrapping_add(turn));
         for scenario in scenarios {
             let n_nodes = args.nodes.map_or(scenario.n_nodes(), usize::from);
             let outcome = tokio::select! {
@@ -108,7 +107,7 @@ async fn play(args: &Args, setting: &Setting) -> Result<End, Failure> {
             let again = format!(
                 "cargo xtask cluster --only {} --nodes {n_nodes} {}",
                 scenario.name(),
-                scenario.options(args.profile, seed),
+                scenario.options(args.profile, setting.extent()),
             );
             outcome.print(style, &again)?;
             if outcome.result.is_err() {

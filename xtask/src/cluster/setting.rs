@@ -29,6 +29,17 @@ pub(super) struct Extent {
     pub(super) minutes: Option<u32>,
 }
 
+impl Extent {
+    /// As options.
+    pub(super) fn options(self) -> String {
+        let Self { seed, rounds, minutes } = self;
+        let options = [("seed", seed), ("rounds", rounds), ("minutes", minutes)];
+        let options = options.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let options: Vec<_> = options.map(|(name, value)| format!("--{name} {value}")).collect();
+        options.join(" ")
+    }
+}
+
 /// The timings of the agents, which are theirs to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Profile {
@@ -139,4 +150,15 @@ pub(super) fn new_seed() -> u32 {
 pub(super) fn new_secret() -> String {
     let secret = ClusterSecret::generate();
     secret.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_told_is_told_again() {
+        let extent = Extent { seed: Some(7), rounds: None, minutes: Some(10) };
+        assert_eq!(extent.options(), "--seed 7 --minutes 10");
+    }
 }

@@ -12,7 +12,7 @@ mod names;
 mod quiet;
 mod registry;
 
-use super::setting::Profile;
+use super::setting::{Extent, Profile};
 use super::{Figures, Stage};
 use crate::Failure;
 use clap::ValueEnum;
@@ -143,9 +143,9 @@ impl Scenario {
     }
 
     /// The options with which it goes again as it went.
-    pub(super) fn options(self, profile: Profile, seed: u32) -> String {
+    pub(super) fn options(self, profile: Profile, extent: Extent) -> String {
         if self.name().starts_with("names-") {
-            format!("--seed {seed}")
+            extent.options()
         } else {
             format!("--profile {}", profile.name())
         }
