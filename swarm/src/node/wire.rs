@@ -130,14 +130,34 @@ pub(crate) struct AskFrame {
     origin: Option<NodeId>,
     #[serde(rename = "i")]
     id: u64,
-    #[serde(rename = "t")]
+    #[serde(rename = "t", default = "usual_left_ms", skip_serializing_if = "is_usual_left_ms")]
     left_ms: u64,
-    #[serde(rename = "p", default)]
+    #[serde(rename = "p", default = "usual_hops", skip_serializing_if = "is_usual_hops")]
     hops: u8,
     #[serde(rename = "r", default, skip_serializing_if = "std::ops::Not::not")]
     is_reserved: bool,
     #[serde(rename = "w")]
     what: What,
+}
+
+/// The default deadline of a question that has just been asked.
+const fn usual_left_ms() -> u64 {
+    5_000
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_usual_left_ms(left_ms: &u64) -> bool {
+    *left_ms == usual_left_ms()
+}
+
+/// It comes from where it was asked.
+const fn usual_hops() -> u8 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_usual_hops(hops: &u8) -> bool {
+    *hops == usual_hops()
 }
 
 impl AskFrame {
@@ -267,7 +287,7 @@ pub(crate) struct AnswerFrame {
     log: Option<NodeId>,
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     position: Option<u64>,
-    #[serde(rename = "o")]
+    #[serde(rename = "o", default, skip_serializing_if = "Outcome::is_registered")]
     outcome: Outcome,
 }
 
@@ -288,9 +308,10 @@ impl AnswerFrame {
 }
 
 /// What came of a question.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Outcome {
     /// The worker runs, or the process has the name.
+    #[default]
     #[serde(rename = "r")]
     Registered,
     /// Somebody else has the name.
@@ -317,6 +338,12 @@ pub(crate) enum Outcome {
     /// There are as many names, or the process is in as many groups, as may be.
     #[serde(rename = "u")]
     Full(u64),
+}
+
+impl Outcome {
+    const fn is_registered(&self) -> bool {
+        matches!(self, Self::Registered)
+    }
 }
 
 /// The handshake that ends one of two copies of a name. It is bound to both exact claims:
