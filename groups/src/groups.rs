@@ -39,7 +39,8 @@ impl Groups {
             Event::Changed { .. }
             | Event::Conflict { .. }
             | Event::Applied { .. }
-            | Event::RolledBack { .. } => Change::Nothing,
+            | Event::RolledBack { .. }
+            | Event::Slowed { .. } => Change::Nothing,
         }
     }
 

@@ -35,7 +35,8 @@ impl View {
             Event::Changed { .. }
             | Event::Conflict { .. }
             | Event::Applied { .. }
-            | Event::RolledBack { .. } => Change::Nothing,
+            | Event::RolledBack { .. }
+            | Event::Slowed { .. } => Change::Nothing,
         }
     }
 

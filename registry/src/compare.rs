@@ -3,6 +3,7 @@
 use crate::log::{Log, LogId, OWN, Standing};
 use crate::message::{Held, MARKS_MAX, Mark, Scope};
 use crate::peer::{Feed, Peer};
+use crate::quota::Quota;
 use crate::{Event, Message, Registry, Rejection};
 use swarm_base::{Instant, NodeId};
 
@@ -23,7 +24,8 @@ impl Registry {
         if self.log_id(&node).is_none() {
             self.replica.logs.insert(Log::new(node.clone(), Standing::Unseen));
         }
-        self.peers.insert(node.clone(), Peer::default());
+        let quota = Quota::new(now, self.config.peer_facts_max.into());
+        self.peers.insert(node.clone(), Peer::new(quota));
         self.list_to(&node);
     }
 

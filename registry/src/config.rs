@@ -1,5 +1,6 @@
 //! What can be tuned, and its bounds.
 
+use crate::history::BATCH_FACTS_MAX;
 use std::time::Duration;
 
 /// How facts are replicated. The defaults suit a LAN and up to a few hundred nodes.
@@ -29,6 +30,11 @@ pub struct Config {
     pub names_max: usize,
     /// The most groups that a process of this node may be in.
     pub groups_max: usize,
+    /// The most facts that are taken from one peer in a second, and at once after a quiet second.
+    /// Over it nothing is taken in, and the peer is told how long to wait. At least 4,096, the
+    /// most in one message; snapshots are bounded by [`snapshot_window`](Self::snapshot_window)
+    /// instead.
+    pub peer_facts_max: u32,
     /// The most bytes of facts on their way to one peer, unacknowledged. Bounds the memory that
     /// a slow peer takes; a whole batch at least, so that a round trip moves one.
     pub feed_len_max: usize,
@@ -57,6 +63,7 @@ impl Default for Config {
             history_len_max: 16 * 1024 * 1024,
             names_max: 4 * 1024 * 1024,
             groups_max: 1024 * 1024,
+            peer_facts_max: 1_000_000,
             feed_len_max: 4 * 1024 * 1024,
             snapshot_window: 8,
             slice_max: 2_048,
@@ -100,6 +107,9 @@ impl Config {
         }
         if self.groups_max == 0 {
             return bad("registry.groups_max", "positive integer");
+        }
+        if self.peer_facts_max < BATCH_FACTS_MAX {
+            return bad("registry.peer_facts_max", "at least 4096");
         }
         if self.feed_len_max < 1024 * 1024 {
             return bad("registry.feed_len_max", "at least 1 MiB");
@@ -164,6 +174,7 @@ mod tests {
         check(|c| c.ask_timeout = Duration::ZERO, "registry.ask_timeout");
         check(|c| c.history_facts_max = 0, "registry.history_facts_max");
         check(|c| c.history_len_max = 0, "registry.history_len_max");
+        check(|c| c.peer_facts_max = 4_095, "registry.peer_facts_max");
         check(|c| c.feed_len_max = 0, "registry.feed_len_max");
         check(|c| c.snapshot_window = 0, "registry.snapshot_window");
         check(|c| c.snapshot_len_max = 0, "registry.snapshot_len_max");

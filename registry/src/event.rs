@@ -2,7 +2,7 @@
 
 use crate::Bytes;
 use std::sync::Arc;
-use swarm_base::{Name, NodeId, Pid, Token};
+use swarm_base::{Instant, Name, NodeId, Pid, Token};
 
 /// What happened in the copies of the logs that this node holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +54,14 @@ pub enum Event {
         pid: Pid,
         /// Its node.
         node: NodeId,
+    },
+    /// A peer takes no more facts from this node until then: it was sent more than it takes in a
+    /// second ([`peer_facts_max`](crate::Config::peer_facts_max)). What waits is sent then.
+    Slowed {
+        /// The peer that told it.
+        peer: NodeId,
+        /// When it is sent more.
+        until: Instant,
     },
     /// A peer holds more of this node's log than this node wrote, or something else: this
     /// machine was set back to an earlier state. The node must stop and take a new boot.

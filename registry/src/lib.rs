@@ -52,6 +52,8 @@ mod peer;
 mod progress;
 pub use progress::{LogProgress, PeerProgress};
 
+mod quota;
+
 mod record;
 pub use record::Resolution;
 

@@ -12,6 +12,7 @@ use crate::settle::Settling;
 use crate::writer::Writer;
 use crate::{At, Bytes, Claim, Event, Fact, Message, Rejection, State, Why};
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 use swarm_base::{Instant, Machine, Name, NodeId, Output, Pid, Rng, Token};
 
 /// All logs as far as this node holds them, the names that they make, and their replication.
@@ -38,6 +39,8 @@ pub struct Registry {
     /// When facts of this node were last closed into a batch, and when the next are.
     pub(crate) sealed_at: Instant,
     pub(crate) push_at: Option<Instant>,
+    /// When a peer that asked for a pause is next sent something.
+    pub(crate) resume_at: Option<Instant>,
     /// Whether they are closed into one now.
     pub(crate) is_flushing: bool,
     pub(crate) compare_at: Instant,
@@ -61,6 +64,7 @@ impl Registry {
             now,
             sealed_at: Instant::START,
             push_at: None,
+            resume_at: None,
             is_flushing: false,
             me,
             config,
@@ -394,6 +398,9 @@ impl Machine for Registry {
                 let head = crate::sync::Head { position, digest, index, of, count };
                 self.take_chunk(now, &from, &log, head, facts);
             }
+            Message::Slow { log, after, wait_ms } => {
+                self.take_slow(now, &from, &log, after, Duration::from_millis(wait_ms));
+            }
             Message::Got { log, position, pieces } => self.take_got(&from, &log, position, pieces),
         }
         self.end_unclaimed();
@@ -404,9 +411,8 @@ impl Machine for Registry {
         if self.is_slicing {
             self.slice(now);
         }
-        if self.push_at.is_some_and(|at| at <= now) {
-            self.unsent = true;
-        }
+        let due = [self.push_at, self.resume_at].into_iter().flatten().min();
+        self.unsent |= due.is_some_and(|at| at <= now);
         if self.ack_at.is_some_and(|at| at <= now) {
             self.acknowledge_all();
         }
@@ -428,7 +434,7 @@ impl Machine for Registry {
             return Some(Instant::START);
         }
         let due = self.compare_at.min(self.relay_at);
-        [self.ack_at, self.push_at].into_iter().flatten().chain([due]).min()
+        [self.ack_at, self.push_at, self.resume_at].into_iter().flatten().chain([due]).min()
     }
 
     fn poll_output(&mut self) -> Option<Output<NodeId, Message, Event>> {

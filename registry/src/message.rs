@@ -91,6 +91,20 @@ pub enum Message {
         #[serde(rename = "i")]
         pieces: u32,
     },
+    /// The sender takes no more facts for a while: more came in a second than it takes from one
+    /// peer. What it did not take changed nothing.
+    #[serde(rename = "w")]
+    Slow {
+        /// Whose log.
+        #[serde(rename = "l")]
+        log: NodeId,
+        /// The last position that the sender holds.
+        #[serde(rename = "p")]
+        after: u64,
+        /// When it takes what follows, in milliseconds from now.
+        #[serde(rename = "t")]
+        wait_ms: u64,
+    },
 }
 
 impl Message {

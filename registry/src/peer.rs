@@ -2,13 +2,14 @@
 
 use crate::log::{Log, LogId};
 use crate::message::{Mark, Message};
+use crate::quota::Quota;
 use crate::snapshot::{Snapshot, Transfer};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use swarm_base::NodeId;
+use swarm_base::{Instant, NodeId};
 
 /// See the module. It lasts as long as the session.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Peer {
     /// What is sent of each log: this node's own from the peer's first compare on, another's
     /// while the peer asked for it.
@@ -23,6 +24,25 @@ pub(crate) struct Peer {
     pub(crate) listing: BTreeMap<NodeId, Mark>,
     /// Acknowledgements that are due to the peer, with the bytes that they are for.
     pub(crate) acks: BTreeMap<LogId, usize>,
+    /// What it may send.
+    pub(crate) quota: Quota,
+    /// The logs of which it was told to send nothing, until when.
+    pub(crate) slowed: BTreeMap<LogId, Instant>,
+}
+
+impl Peer {
+    pub(crate) const fn new(quota: Quota) -> Self {
+        Self {
+            feeds: BTreeMap::new(),
+            held: BTreeMap::new(),
+            listed: false,
+            questions: BTreeSet::new(),
+            listing: BTreeMap::new(),
+            acks: BTreeMap::new(),
+            quota,
+            slowed: BTreeMap::new(),
+        }
+    }
 }
 
 /// One log on its way to one peer.
@@ -36,6 +56,8 @@ pub(crate) struct Feed {
     on_way: VecDeque<(u64, usize)>,
     len_on_way: usize,
     transfer: Option<Transfer>,
+    /// Until when the peer asked to be sent nothing.
+    pub(crate) slowed: Option<Instant>,
     /// The position and the pieces at the peer's last compare: if neither has moved by the next
     /// one, what was sent has been lost.
     compared: Option<(u64, u32)>,
@@ -50,8 +72,19 @@ impl Feed {
             on_way: VecDeque::new(),
             len_on_way: 0,
             transfer: None,
+            slowed: None,
             compared: None,
         }
+    }
+
+    /// Begins anew behind `position`.
+    fn restart(&mut self, position: u64) {
+        *self = Self { slowed: self.slowed, ..Self::new(position) };
+    }
+
+    /// The peer holds `position`, and takes nothing until then.
+    pub(crate) fn slow(&mut self, position: u64, until: Instant) {
+        *self = Self { slowed: Some(until), ..Self::new(position) };
     }
 
     pub(crate) fn acknowledge(&mut self, position: u64) {
@@ -69,13 +102,13 @@ impl Feed {
     /// took this node for dead.
     pub(crate) fn compare(&mut self, position: u64) {
         if position < self.acked {
-            *self = Self::new(position);
+            self.restart(position);
         }
         self.acknowledge(position);
         let got = self.transfer.as_ref().map_or(0, |transfer| transfer.got);
         let is_waiting = position < self.sent || self.transfer.is_some();
         if is_waiting && self.compared == Some((position, got)) {
-            *self = Self::new(position);
+            self.restart(position);
         }
         self.compared = Some((position, got));
     }

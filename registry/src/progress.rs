@@ -2,7 +2,7 @@
 
 use crate::log::{OWN, Standing};
 use crate::{Registry, Rejection};
-use swarm_base::NodeId;
+use swarm_base::{Instant, NodeId};
 
 /// How far one log is held here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct PeerProgress {
     pub sent: Option<u64>,
     /// The last position that it acknowledged.
     pub acknowledged: Option<u64>,
+    /// Until when it asked to be sent nothing.
+    pub slowed: Option<Instant>,
 }
 
 impl Registry {
@@ -53,6 +55,7 @@ impl Registry {
                 peer: node.clone(),
                 sent: feed.map(|feed| feed.sent),
                 acknowledged: feed.map(|feed| feed.acked),
+                slowed: feed.and_then(|feed| feed.slowed),
             }
         })
     }

@@ -215,6 +215,7 @@ impl Registry {
         for peer in self.peers.values_mut() {
             peer.feeds.remove(&id);
             peer.acks.remove(&id);
+            peer.slowed.remove(&id);
         }
         self.replica.remove(id);
         self.is_slicing = true;

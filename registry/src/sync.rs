@@ -15,6 +15,7 @@ use crate::snapshot::{Added, Assembly, Building, CHUNKS_MAX, Snapshot};
 use crate::staged::Takeover;
 use crate::{Encoded, Event, Message, Registry, Rejection};
 use std::sync::Arc;
+use std::time::Duration;
 use swarm_base::{Instant, NodeId};
 
 /// Positions end here: far above what a log reaches, and no sum of two overflows.
@@ -22,6 +23,13 @@ const POSITION_MAX: u64 = u64::MAX / 4;
 
 /// What is kept of another node's log, to pass its end on when the node dies.
 const OTHERS: Bounds = Bounds { facts: 4_096, len: 1024 * 1024 };
+
+/// How many milliseconds a peer that sends too fast waits at least: for a few batches at once,
+/// rather than to be told for each.
+const SLOWED_MIN_MS: u64 = 10;
+
+/// How long a peer may make this node wait.
+const SLOWED_MAX: Duration = Duration::from_secs(60);
 
 /// An acknowledgement goes at once when it is for this many bytes.
 const ACK_LEN: usize = 256 * 1024;
@@ -66,6 +74,9 @@ impl Registry {
         let held = self.replica.logs[id].position;
         if last <= held {
             return self.acknowledge(now, from, id, facts.len());
+        }
+        if self.is_too_fast(now, from, id, count) {
+            return;
         }
         if first > held + 1 {
             return self.ask(now, from, id, last);
@@ -158,6 +169,45 @@ impl Registry {
         }
     }
 
+    /// Whether `from` has sent more facts than it may, these included. It is told so once, and what
+    /// was on its way by then is not taken either.
+    fn is_too_fast(&mut self, now: Instant, from: &NodeId, id: LogId, count: u32) -> bool {
+        let Some(peer) = self.peers.get_mut(from) else { return false };
+        if peer.slowed.get(&id).is_none_or(|until| *until <= now) {
+            peer.slowed.remove(&id);
+            let Err(wait) = peer.quota.take(now, count.into()) else { return false };
+            // What comes before then is refused without a word: not a moment less is told.
+            let wait_ms = u64::try_from(wait.as_millis() + 1).unwrap_or(u64::MAX);
+            let wait_ms = wait_ms.max(SLOWED_MIN_MS);
+            peer.slowed.insert(id, now + Duration::from_millis(wait_ms));
+            let log = &self.replica.logs[id];
+            let (log, after) = (log.node.clone(), log.position);
+            self.send(from, Message::Slow { log, after, wait_ms });
+        }
+        self.reject(Rejection::TooFast);
+        true
+    }
+
+    /// A peer takes no more facts for a while.
+    pub(crate) fn take_slow(
+        &mut self,
+        now: Instant,
+        from: &NodeId,
+        log: &NodeId,
+        after: u64,
+        wait: Duration,
+    ) {
+        let held = self.position(log);
+        if let Some(feed) = self.feed(from, log)
+            && after <= held
+        {
+            let until = now + wait.min(SLOWED_MAX);
+            feed.slow(after, until);
+            self.resume_at = Some(self.resume_at.map_or(until, |at| at.min(until)));
+            self.replica.events.push_back(Event::Slowed { peer: from.clone(), until });
+        }
+    }
+
     /// A peer wants what follows a position.
     pub(crate) fn take_ask(&mut self, from: &NodeId, log: &NodeId, after: u64) {
         let Some(id) = self.log_id(log) else { return };
@@ -208,8 +258,16 @@ impl Registry {
         let sealed = self.replica.logs[OWN].position - u64::from(self.writer.n_open());
         let Config { feed_len_max: len_max, snapshot_window: window, slice_max: slice, .. } =
             self.config;
+        self.resume_at = None;
         for (node, peer) in &mut self.peers {
             for (id, feed) in &mut peer.feeds {
+                if let Some(until) = feed.slowed {
+                    if until > self.now {
+                        self.resume_at = Some(self.resume_at.map_or(until, |at| at.min(until)));
+                        continue;
+                    }
+                    feed.slowed = None;
+                }
                 loop {
                     let log = &self.replica.logs[*id];
                     let upto = if *id == OWN { sealed } else { log.position };

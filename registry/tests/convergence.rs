@@ -188,6 +188,7 @@ impl Pair {
                 assert!(self.groups.remove(&(group, pid)).is_some(), "who left was there");
             }
             Event::Conflict { .. } | Event::Applied { .. } => {}
+            Event::Slowed { .. } => panic!("nobody is too fast"),
             Event::RolledBack { .. } => panic!("nobody was set back"),
         }
     }

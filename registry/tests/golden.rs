@@ -86,6 +86,7 @@ fn messages() -> Vec<(&'static str, Message)> {
                 facts: run(&["exited"]),
             },
         ),
+        ("slow", Message::Slow { log: log(), after: 4, wait_ms: 20 }),
         ("got", Message::Got { log: log(), position: 5, pieces: 1 }),
     ]
 }

@@ -79,3 +79,64 @@ fn a_flush_sends_what_waits() {
         assert_eq!(sent(&mut writer), []);
     }
 }
+
+/// A peer that takes few facts a second gets all of them, at that pace, and is sent none that it
+/// refuses but those that were on their way when it said so.
+#[test]
+fn a_peer_that_is_sent_too_much_says_so_and_gets_it_later() {
+    let mut now = Instant::after_start(Duration::from_secs(1));
+    let most = 5_000;
+    let config = |peer_facts_max| {
+        let push_delay = Duration::ZERO;
+        Config { peer_facts_max, push_delay, ..Config::default() }.check().expect("within bounds")
+    };
+    let mut nodes = [
+        Registry::new(now, node(1), config(1_000_000), Rng::new(1)),
+        Registry::new(now, node(2), config(most), Rng::new(2)),
+    ];
+    for (n, other) in [(0, 2), (1, 1)] {
+        nodes[n].node_up(now, node(other));
+        nodes[n].session_up(now, node(other));
+    }
+    let all = 20_000;
+    let (mut n_sent, mut n_slow, mut n_told) = (0, 0, 0);
+    for serial in 1..=all {
+        register(&mut nodes[0], now, serial);
+    }
+    let start = now;
+    while nodes[1].position(&node(1)) < all {
+        assert!(now.since(start) < Duration::from_secs(30), "it does not arrive");
+        let mut is_quiet = false;
+        while !is_quiet {
+            is_quiet = true;
+            for n in [0, 1] {
+                while let Some(output) = nodes[n].poll_output() {
+                    match output {
+                        Output::Send { message, .. } => {
+                            is_quiet = false;
+                            n_sent += u64::from(matches!(message, Message::Facts { .. }));
+                            n_slow += u64::from(matches!(message, Message::Slow { .. }));
+                            let from = nodes[n].me().clone();
+                            nodes[1 - n].handle_message(now, from, message);
+                        }
+                        Output::Event(swarm_registry::Event::Slowed { .. }) => n_told += 1,
+                        Output::Event(_) => {}
+                    }
+                }
+            }
+        }
+        let taken = nodes[1].position(&node(1));
+        let allowed = u64::from(most) * (1 + now.since(start).as_millis() as u64 / 1_000 + 1);
+        assert!(taken <= allowed, "{taken} facts after {:?}", now.since(start));
+        now = nodes.iter().filter_map(Machine::poll_timeout).min().expect("it goes on").max(now);
+        for node in &mut nodes {
+            node.handle_timeout(now);
+        }
+    }
+    assert!(now.since(start) >= Duration::from_millis(2_900), "{:?}", now.since(start));
+    assert!(n_slow > 1 && n_told == n_slow, "told {n_told} times of {n_slow}");
+    let refused: Vec<_> = nodes[1].rejected().map(|(why, _)| why.as_str()).collect();
+    assert_eq!(refused, ["too fast"]);
+    assert!(n_sent < 200, "{n_sent} messages");
+    assert_eq!(nodes[1].len() as u64, all);
+}

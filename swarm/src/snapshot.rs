@@ -6,6 +6,7 @@ use crate::node::Node;
 use serde::Serialize;
 use std::sync::atomic::Ordering;
 use swarm_base::NodeId;
+use swarm_registry::PeerProgress;
 
 /// The state of a node at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -43,6 +44,31 @@ pub struct Snapshot {
     pub position: u64,
     /// How far it has read each other node's log.
     pub logs: Vec<(NodeId, u64)>,
+    /// How far each node with a session is with this node's log.
+    pub peers: Vec<PeerLog>,
+    /// Facts of others that were not taken in, by the reason.
+    pub refused_facts: Vec<(&'static str, u64)>,
+}
+
+/// How far a peer is with this node's log.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct PeerLog {
+    /// The peer.
+    pub node: NodeId,
+    /// The last position sent; `None` before it has said where it is.
+    pub sent: Option<u64>,
+    /// The last position that it has taken in.
+    pub acknowledged: Option<u64>,
+    /// Whether it asked for a pause: it was sent more facts than it takes in a second.
+    pub is_slowed: bool,
+}
+
+impl From<PeerProgress> for PeerLog {
+    fn from(progress: PeerProgress) -> Self {
+        let PeerProgress { peer: node, sent, acknowledged, slowed } = progress;
+        Self { node, sent, acknowledged, is_slowed: slowed.is_some() }
+    }
 }
 
 /// The state of `node`.
@@ -54,6 +80,8 @@ pub(crate) fn of(node: &Node, core: &Core) -> Snapshot {
         node: node.id().clone(),
         ring: node.placing().hash(),
         names: registry.len(),
+        peers: registry.progress().map(PeerLog::from).collect(),
+        refused_facts: registry.rejected().map(|(why, count)| (why.as_str(), count)).collect(),
         orphans: registry.n_orphans(),
         processes: core.processes.len(),
         calls: core.processes.calls().len(),

@@ -54,7 +54,7 @@ impl Node {
             }
             Event::Conflict { .. } => self.conflicts += 1,
             Event::RolledBack { .. } => self.rolled_back = true,
-            Event::Applied { .. } => {}
+            Event::Applied { .. } | Event::Slowed { .. } => {}
         }
     }
 }

@@ -140,6 +140,10 @@ impl Driver {
             Fresh::RolledBack { peer, position } => {
                 tracing::error!(%peer, position, "a peer holds more of this node's log than it wrote");
             }
+            Fresh::Slowed { peer, until } => {
+                let wait = until.since(self.core.clock.now());
+                tracing::warn!(%peer, ?wait, "a peer takes no more facts for a while: too many a second");
+            }
             Fresh::Conflict { .. } | Fresh::Applied { .. } => (),
         }
     }

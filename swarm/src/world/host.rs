@@ -316,7 +316,7 @@ impl SimNode {
             Fresh::RolledBack { peer, position } => {
                 self.tell(News::Disowned { why: format!("{peer} holds its log up to {position}") });
             }
-            Fresh::Conflict { .. } | Fresh::Applied { .. } => (),
+            Fresh::Conflict { .. } | Fresh::Applied { .. } | Fresh::Slowed { .. } => (),
         }
     }
 
