@@ -233,6 +233,13 @@ impl Registry {
         })
     }
 
+    /// What the process `pid` of this node says of itself in `group`; `None` where it is not in it.
+    #[must_use]
+    pub fn meta(&self, pid: Pid, group: &Name) -> Option<&Bytes> {
+        let members = &self.replica.logs[OWN].members;
+        members.get(pid.serial).filter(|_| pid.boot == self.me.boot)?.get(group)
+    }
+
     /// What can be tuned.
     #[must_use]
     pub const fn config(&self) -> &Config {

@@ -7,8 +7,8 @@ use crate::ending::{self, Way};
 use crate::event::Events;
 use crate::ops::{
     Addressee, Call, Cast, Change, Drain, Leave, Membership, MultiCall, MultiCallDetailed, Pick,
-    Publish, Register, RegisterPid, SendOne, Spawn, StopNamed, TIMEOUT, Unregister, WhereisAtOwner,
-    WhereisOrRegister,
+    Publish, Register, RegisterPid, SendOne, Spawn, StopNamed, TIMEOUT, Unregister, UpdateMeta,
+    WhereisAtOwner, WhereisOrRegister,
 };
 use crate::reference::{Address, Ref, Target};
 use crate::traffic::Watcher;
@@ -254,6 +254,30 @@ impl Swarm {
     /// `NotFound` where the process does not live.
     pub fn leave_group<W: Worker>(&self, group: impl ToName, process: &Ref<W>) -> Membership<'_> {
         self.membership(group, process.target(), Change::Leave)
+    }
+
+    /// Changes what a process says of itself in a group, which it is in: `change` gets what it
+    /// says and returns what it is to say, at most 64 KiB. Returns that.
+    ///
+    /// The process's node makes the change only if `change` has seen what is said there (a
+    /// compare-and-swap), and else `change` is asked again: of any number of callers on any nodes,
+    /// each sees what the one before it said. If the process's node dies, or the process moves,
+    /// before the answer is here, a change that was made can be made once more.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` where the process does not live, `NotMember` where it is not in the group;
+    /// `MetaTooLong` above 64 KiB.
+    pub fn update_meta<W: Worker, F>(
+        &self,
+        group: impl ToName,
+        process: &Ref<W>,
+        change: F,
+    ) -> UpdateMeta<'_, F>
+    where
+        F: FnMut(&[u8]) -> Vec<u8> + Send,
+    {
+        UpdateMeta::new(self, group.to_name(), process.target(), change)
     }
 
     pub(crate) fn membership(

@@ -76,7 +76,7 @@ mod registered;
 pub use registered::Registered;
 
 mod snapshot;
-pub use snapshot::Snapshot;
+pub use snapshot::{PeerLog, Snapshot};
 
 mod traffic;
 

@@ -345,3 +345,49 @@ async fn replies_come_as_they_arrive_and_the_first_are_enough() {
     let all = node.multi_call("nobody", Add(1)).first(1).timeout(secs(1)).await;
     assert_eq!(all, Vec::<u64>::new());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_member_says_of_itself_is_changed_by_many_at_once_and_nothing_is_lost() {
+    let cluster = Cluster::of(3).await;
+    let worker = cluster.nodes[0].register::<Probe>("counted", Setup::default()).await.expect("ok");
+    cluster.until_all("counted", CONVERGED, Some(pid_of(&worker))).await;
+    cluster.nodes[0].join_with("g", &worker, "0").await.expect("joined");
+    let add = |meta: &[u8]| {
+        let number: u32 = std::str::from_utf8(meta).expect("text").parse().unwrap_or_default();
+        (number + 1).to_string().into_bytes()
+    };
+    let adders = cluster.nodes[..2].iter().map(|node| {
+        let node = node.clone();
+        tokio::spawn(async move {
+            let worker = node.worker::<Probe>("counted");
+            for _ in 0..100 {
+                node.update_meta("g", &worker, add).await.expect("changed");
+            }
+        })
+    });
+    for adder in adders.collect::<Vec<_>>() {
+        adder.await.expect("it ran");
+    }
+    until("all see the sum", CONVERGED, || {
+        let sees = |node: &Swarm| node.members_with_meta("g").first().map(|(_, meta)| meta.clone());
+        cluster.nodes.iter().all(|node| sees(node).as_deref() == Some(b"200"))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_not_in_a_group_says_nothing_there() {
+    let node = Cluster::of(1).await.nodes.remove(0);
+    let worker = node.register::<Probe>("outside", Setup::default()).await.expect("ok");
+    let outcome = node.update_meta("g", &worker, |_| b"here".to_vec()).await;
+    assert_eq!(outcome.expect_err("it is not in it").code(), "not-member");
+    assert_eq!(node.groups(), []);
+    worker.join("g").await.expect("joined");
+    let outcome = node.update_meta("g", &worker, |_| vec![0; 65_537]).await;
+    assert_eq!(outcome.expect_err("too long").code(), "invalid-meta");
+    let nobody = node.worker::<Probe>("nobody");
+    let outcome = node.update_meta("g", &nobody, |_| b"here".to_vec()).await;
+    assert_eq!(outcome.expect_err("nobody has the name").code(), "not-found");
+    let said = node.update_meta("g", &worker, |_| b"here".to_vec()).await.expect("changed");
+    assert_eq!(node.members_with_meta("g"), [(pid_of(&worker), said)]);
+}

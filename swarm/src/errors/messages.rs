@@ -211,6 +211,14 @@ pub enum GroupError {
         /// The most that can be.
         max: usize,
     },
+    /// The process is not in the group. Nothing changed.
+    #[error("{target} is not in group {group}")]
+    NotMember {
+        /// The name or pid.
+        target: Arc<str>,
+        /// The group.
+        group: Name,
+    },
     /// The process is in as many groups as the settings of its node allow
     /// (`config.registry.groups_max`). Nothing changed.
     #[error("{target} did not join group {group}: it is in {max} groups, as many as may be")]
@@ -253,6 +261,7 @@ impl GroupError {
             Self::NotFound { .. } => "not-found",
             Self::Name(_) => "invalid-name",
             Self::MetaTooLong { .. } => "invalid-meta",
+            Self::NotMember { .. } => "not-member",
             Self::Full { .. } => "full",
             Self::Timeout { .. } => "timeout",
             Self::NodeStopped => "node-stopped",

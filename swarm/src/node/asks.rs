@@ -174,7 +174,8 @@ fn name_of(ask: &Ask) -> Option<&Name> {
         | What::Stop { name, .. }
         | What::Whereis { name }
         | What::Join { member: Target::Name(name), .. }
+        | What::Swap { member: Target::Name(name), .. }
         | What::Leave { member: Target::Name(name), .. } => Some(name),
-        What::StopPid { .. } | What::Join { .. } | What::Leave { .. } => None,
+        What::StopPid { .. } | What::Join { .. } | What::Swap { .. } | What::Leave { .. } => None,
     }
 }

@@ -105,11 +105,22 @@ impl Node {
             What::Whereis { name } => self.consider_whereis(now, key, name),
             What::Join { member, group, meta } => {
                 let meta = Bytes::new(&meta[..]).unwrap_or_default();
-                let joined = |pid| Fact::Joined { group: group.clone(), pid, meta };
+                let joined = |node: &Self, pid| node.join_of(pid, group.clone(), meta);
                 self.consider_membership(now, key, member, joined);
             }
+            What::Swap { member, group, old, new } => {
+                let swapped = |node: &Self, pid| match node.registry.meta(pid, group) {
+                    Some(meta) if meta == old => {
+                        let (group, meta) = (group.clone(), new.clone());
+                        Ok(Fact::Joined { group, pid, meta })
+                    }
+                    Some(meta) => Err(Outcome::Differs(meta.clone())),
+                    None => Err(Outcome::NotMember),
+                };
+                self.consider_membership(now, key, member, swapped);
+            }
             What::Leave { member, group } => {
-                let left = |pid| Fact::Left { group: group.clone(), pid };
+                let left = |_: &Self, pid| Ok(Fact::Left { group: group.clone(), pid });
                 self.consider_membership(now, key, member, left);
             }
         }
@@ -162,7 +173,7 @@ impl Node {
         now: Instant,
         key: &AskKey,
         member: &Target,
-        fact: impl FnOnce(Pid) -> Fact,
+        change: impl FnOnce(&Self, Pid) -> Result<Fact, Outcome>,
     ) {
         let pid = match member {
             Target::Pid(pid) if pid.boot != self.me.boot => {
@@ -186,16 +197,22 @@ impl Node {
                 _ => return self.asks.put(key, Place::Parked(Stage::Resolve)),
             },
         };
-        let fact = fact(pid);
-        if let Fact::Joined { group, .. } = &fact
-            && !self.registry.may_join(pid, group)
-        {
-            let max = self.registry.config().groups_max as u64;
-            return self.answer(now, key, Outcome::Full(max), None);
+        match change(self, pid) {
+            Ok(fact) => {
+                let position = self.registry.append(now, fact);
+                let at = Some((self.me.clone(), position));
+                self.answer(now, key, Outcome::Done, at);
+            }
+            Err(outcome) => self.answer(now, key, outcome, None),
         }
-        let position = self.registry.append(now, fact);
-        let at = Some((self.me.clone(), position));
-        self.answer(now, key, Outcome::Done, at);
+    }
+
+    fn join_of(&self, pid: Pid, group: Name, meta: Bytes) -> Result<Fact, Outcome> {
+        if self.registry.may_join(pid, &group) {
+            Ok(Fact::Joined { group, pid, meta })
+        } else {
+            Err(Outcome::Full(self.registry.config().groups_max as u64))
+        }
     }
 
     pub(super) fn pass_to_boot(&mut self, now: Instant, key: &AskKey, pid: Pid) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use swarm_base::codec::{self, DecodeError, EncodeError, Limits};
 use swarm_base::{Boot, Name, NodeId, Pid, Token};
 use swarm_process::Stage;
-use swarm_registry::{Encoded, Request, Spec};
+use swarm_registry::{Bytes, Encoded, Request, Spec};
 
 /// One control frame.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -246,6 +246,23 @@ pub(crate) enum What {
         #[serde(rename = "m", with = "serde_bytes")]
         meta: Vec<u8>,
     },
+    /// Let a process that is in a group say something else of itself there, if what it says is
+    /// still this.
+    #[serde(rename = "c")]
+    Swap {
+        /// The process.
+        #[serde(rename = "p")]
+        member: Target,
+        /// The group.
+        #[serde(rename = "g")]
+        group: Name,
+        /// What it says.
+        #[serde(rename = "o")]
+        old: Bytes,
+        /// What it is to say.
+        #[serde(rename = "m")]
+        new: Bytes,
+    },
     /// Let a process leave a group: whoever has the name, or one of the receiver.
     #[serde(rename = "l")]
     Leave {
@@ -335,6 +352,12 @@ pub(crate) enum Outcome {
     /// Who has it.
     #[serde(rename = "w")]
     At(Option<Pid>),
+    /// The process is not in the group.
+    #[serde(rename = "m")]
+    NotMember,
+    /// It says this of itself in the group, and not what was expected.
+    #[serde(rename = "x")]
+    Differs(Bytes),
     /// There are as many names, or the process is in as many groups, as may be.
     #[serde(rename = "u")]
     Full(u64),

@@ -60,18 +60,24 @@ impl<'a> IntoFuture for Membership<'a> {
             };
             match swarm.core().ask(what, timeout).await.map_err(|_| GroupError::NodeStopped)? {
                 Outcome::Done => Ok(()),
-                Outcome::NotFound => Err(GroupError::NotFound { target }),
-                Outcome::Full(max) => Err(GroupError::Full { target, group, max }),
-                Outcome::Timeout(stage) => {
-                    Err(GroupError::Timeout { target, group, stage, after: timeout })
-                }
-                _ => Err(GroupError::Timeout {
-                    target,
-                    group,
-                    stage: Stage::Running,
-                    after: timeout,
-                }),
+                outcome => Err(failed(outcome, target, group, timeout)),
             }
         })
+    }
+}
+
+/// What went wrong with a group.
+pub(super) fn failed(
+    outcome: Outcome,
+    target: Arc<str>,
+    group: Name,
+    after: Duration,
+) -> GroupError {
+    match outcome {
+        Outcome::NotFound => GroupError::NotFound { target },
+        Outcome::NotMember => GroupError::NotMember { target, group },
+        Outcome::Full(max) => GroupError::Full { target, group, max },
+        Outcome::Timeout(stage) => GroupError::Timeout { target, group, stage, after },
+        _ => GroupError::Timeout { target, group, stage: Stage::Running, after },
     }
 }

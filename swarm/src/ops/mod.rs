@@ -12,6 +12,9 @@ pub use group::Membership;
 mod leave;
 pub use leave::{Drain, DrainProgress, DrainStep, Leave};
 
+mod meta;
+pub use meta::UpdateMeta;
+
 mod multi_call;
 pub use multi_call::{MultiCall, MultiCallDetailed, Replies};
 

@@ -122,7 +122,12 @@ async fn register<W: Worker>(
             Err(RegisterError::Timeout { name: name.clone(), stage, after: timeout })
         }
         Outcome::Full(max) => Err(RegisterError::Full { name: name.clone(), max }),
-        Outcome::NotFound | Outcome::Done | Outcome::At(_) => Err(RegisterError::Timeout {
+        // Answers to other questions.
+        Outcome::NotFound
+        | Outcome::Done
+        | Outcome::At(_)
+        | Outcome::NotMember
+        | Outcome::Differs(_) => Err(RegisterError::Timeout {
             name: name.clone(),
             stage: Stage::Running,
             after: timeout,
