@@ -6,8 +6,9 @@
 
 use super::wire::{Ask, Outcome, What};
 use crate::reference::Target;
-use std::collections::{BTreeMap, BTreeSet};
-use swarm_base::{Boot, Instant, Name, NodeId};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use swarm_base::{Boot, Index, Instant, Name, NodeId};
 use swarm_process::Stage;
 
 /// Which question: the life of the node that asked first, and its number there.
@@ -31,7 +32,7 @@ pub(super) enum Place {
 /// One question.
 #[derive(Clone, Debug)]
 pub(super) struct Open {
-    pub ask: Ask,
+    pub ask: Arc<Ask>,
     pub deadline: Instant,
     pub place: Place,
 }
@@ -39,10 +40,10 @@ pub(super) struct Open {
 /// All questions under way.
 #[derive(Debug, Default)]
 pub(super) struct Asks {
-    open: BTreeMap<AskKey, Open>,
+    open: Index<AskKey, Open>,
     by_deadline: BTreeSet<(Instant, AskKey)>,
     /// The questions about a name, so that a change of it finds them.
-    by_name: BTreeMap<Name, BTreeSet<AskKey>>,
+    by_name: BTreeSet<(Name, AskKey)>,
     /// The answers that wait for facts: of which log, up to where.
     held: BTreeSet<(NodeId, u64, AskKey)>,
 }
@@ -51,8 +52,8 @@ impl Asks {
     /// The most questions of other nodes that wait here; more are not taken.
     pub(super) const OPEN_MAX: usize = 262_144;
 
-    /// Takes in a question.
-    pub(super) fn insert(&mut self, now: Instant, ask: Ask) -> Option<AskKey> {
+    /// Takes in a question, unless there are too many.
+    pub(super) fn insert(&mut self, now: Instant, ask: Arc<Ask>) -> Option<AskKey> {
         let key = ask.key();
         if self.open.len() >= Self::OPEN_MAX {
             return None;
@@ -62,7 +63,7 @@ impl Asks {
         let left = now + ask.left();
         let deadline = before.map_or(left, |open| open.deadline.min(left));
         if let Some(name) = name_of(&ask) {
-            self.by_name.entry(name.clone()).or_default().insert(key);
+            self.by_name.insert((name.clone(), key));
         }
         self.by_deadline.insert((deadline, key));
         self.open.insert(key, Open { ask, deadline, place: Place::Parked(Stage::Resolve) });
@@ -71,18 +72,13 @@ impl Asks {
 
     /// Ends a question.
     pub(super) fn remove(&mut self, key: &AskKey) -> Option<Open> {
-        let open = self.open.remove(key)?;
+        let open = self.open.swap_remove(key)?;
         self.by_deadline.remove(&(open.deadline, *key));
         if let Place::Held { log, position, .. } = &open.place {
             self.held.remove(&(log.clone(), *position, *key));
         }
-        if let Some(name) = name_of(&open.ask)
-            && let Some(keys) = self.by_name.get_mut(name)
-        {
-            keys.remove(key);
-            if keys.is_empty() {
-                self.by_name.remove(name);
-            }
+        if let Some(name) = name_of(&open.ask) {
+            self.by_name.remove(&(name.clone(), *key));
         }
         Some(open)
     }
@@ -104,22 +100,20 @@ impl Asks {
     /// From now on this question has been let through to its name.
     pub(super) fn set_reserved(&mut self, key: &AskKey) {
         if let Some(open) = self.open.get_mut(key) {
-            open.ask.is_reserved = true;
+            Arc::make_mut(&mut open.ask).is_reserved = true;
         }
     }
 
-    /// The parked questions about `name`, in the order in which they were asked.
+    /// The parked questions about `name`: those of one node in the order in which they were asked.
     pub(super) fn parked_on(&self, name: &Name) -> Vec<AskKey> {
-        let keys = self.by_name.get(name).into_iter().flatten();
-        keys.filter(|key| self.is(key, |place| matches!(place, Place::Parked(_))))
-            .copied()
+        self.about(name)
+            .filter(|key| self.is(key, |place| matches!(place, Place::Parked(_))))
             .collect()
     }
 
     /// The questions about `name` that wait for its process to end.
     pub(super) fn stopping(&self, name: &Name) -> Vec<AskKey> {
-        let keys = self.by_name.get(name).into_iter().flatten();
-        keys.filter(|key| self.is(key, |place| *place == Place::Stopping)).copied().collect()
+        self.about(name).filter(|key| self.is(key, |place| *place == Place::Stopping)).collect()
     }
 
     /// All questions that are parked here, or that another node has.
@@ -154,6 +148,11 @@ impl Asks {
 
     pub(super) fn len(&self) -> usize {
         self.open.len()
+    }
+
+    fn about(&self, name: &Name) -> impl Iterator<Item = AskKey> {
+        let first = (name.clone(), (Boot::default(), 0));
+        self.by_name.range(first..).take_while(move |(of, _)| of == name).map(|(_, key)| *key)
     }
 
     fn is(&self, key: &AskKey, what: impl Fn(&Place) -> bool) -> bool {

@@ -4,6 +4,7 @@ use super::asks::{AskKey, Asks, Open, Place};
 use super::wire::{Answer, Ask, AskFrame, Outcome, What, Wire};
 use super::{Node, Owner};
 use crate::reference::Target;
+use std::sync::Arc;
 use std::time::Duration;
 use swarm_base::{Instant, Name, NodeId, Pid};
 use swarm_process::Stage;
@@ -65,11 +66,12 @@ impl Node {
     }
 
     fn take_ask(&mut self, now: Instant, ask: Ask) {
-        match self.asks.insert(now, ask.clone()) {
+        let ask = Arc::new(ask);
+        match self.asks.insert(now, Arc::clone(&ask)) {
             Some(key) => self.consider(now, &key),
             None => {
                 let outcome = Outcome::Timeout(Stage::Queued);
-                self.answers.push((ask.origin, Answer { id: ask.id, at: None, outcome }));
+                self.answers.push((ask.origin.clone(), Answer { id: ask.id, at: None, outcome }));
             }
         }
     }
@@ -143,7 +145,7 @@ impl Node {
             return self.asks.put(key, Place::Parked(Stage::Connect));
         }
         let left_ms = u64::try_from(deadline.since(now).as_millis()).unwrap_or(u64::MAX);
-        let passed = Ask { left_ms, hops: ask.hops + 1, ..ask.clone() };
+        let passed = Ask { left_ms, hops: ask.hops + 1, ..(*ask).clone() };
         self.send(&to, &Wire::Ask(AskFrame::new(passed, &self.me)));
         if ask.origin == self.me {
             self.asks.put(key, Place::Sent(to));
@@ -250,7 +252,7 @@ impl Node {
         let Some(Open { ask, .. }) = self.asks.get(key).cloned() else { return };
         if ask.origin != self.me {
             self.asks.remove(key);
-            return self.finish(now, ask, outcome, at);
+            return self.finish(now, &ask, outcome, at);
         }
         match at {
             // A log that is not alive here gets no further, and the wait would only time out.
@@ -262,18 +264,18 @@ impl Node {
             }
             _ => {
                 self.asks.remove(key);
-                self.finish(now, ask, outcome, None);
+                self.finish(now, &ask, outcome, None);
             }
         }
     }
 
     /// The question is no longer here.
-    fn finish(&mut self, now: Instant, ask: Ask, outcome: Outcome, at: Option<(NodeId, u64)>) {
+    fn finish(&mut self, now: Instant, ask: &Ask, outcome: Outcome, at: Option<(NodeId, u64)>) {
         let answer = Answer { id: ask.id, at, outcome };
         if ask.origin != self.me {
-            self.answered.insert(now, &ask, answer.clone());
+            self.answered.insert(now, ask, answer.clone());
         }
-        self.answers.push((ask.origin, answer));
+        self.answers.push((ask.origin.clone(), answer));
     }
 
     /// Gives out the answers that waited for `log` up to `position`.
@@ -282,7 +284,7 @@ impl Node {
             if let Some(Open { ask, place: Place::Held { outcome, .. }, .. }) =
                 self.asks.remove(&key)
             {
-                self.finish(now, ask, outcome, None);
+                self.finish(now, &ask, outcome, None);
             }
         }
     }
@@ -329,7 +331,7 @@ impl Node {
                 // It is done; only this node is behind in reading of it.
                 Place::Held { outcome, .. } => outcome,
             };
-            self.finish(now, open.ask, outcome, None);
+            self.finish(now, &open.ask, outcome, None);
         }
     }
 
