@@ -34,6 +34,7 @@ pub use event::{Event, State};
 mod fact;
 pub use fact::{Fact, Why};
 
+mod few;
 mod history;
 
 mod log;

@@ -2,6 +2,7 @@
 
 use crate::claim::KIND_LEN_MAX;
 use crate::config::{Checked, Config};
+use crate::few::Few;
 use crate::history::Bounds;
 use crate::log::{Log, LogId, OWN, Standing};
 use crate::members::trim;
@@ -188,7 +189,7 @@ impl Registry {
 
     /// The names that this node claims for its process `pid`.
     pub fn pid_names(&self, pid: Pid) -> impl Iterator<Item = &Name> {
-        self.replica.own_names.get(&pid).into_iter().flatten()
+        self.replica.own_names.get(&pid).into_iter().flat_map(Few::iter)
     }
 
     /// The groups that `log` has the process `pid` in, with its metadata: what to join again when
@@ -315,8 +316,9 @@ impl Registry {
     /// What becomes of the claims of a process that ended.
     fn prepare_exit(&self, pid: Pid, batch: &mut Vec<Fact>) {
         // An earlier fact of the same batch may have given the name another claim already.
+        let earlier = batch.len();
         let claimed = |batch: &[Fact], name: &Name| {
-            batch.iter().any(|fact| match fact {
+            batch[..earlier].iter().any(|fact| match fact {
                 Fact::Named(claim) => claim.name == *name,
                 Fact::Ended { name: ended, .. } => ended == name,
                 _ => false,

@@ -3,6 +3,7 @@
 //! Applying a fact is a pure step from one state to the next: the same facts in the order of
 //! their log give the same state on every node, however they arrived.
 
+use crate::few::Few;
 use crate::log::{LogId, Logs, OWN, Standing};
 use crate::members::Groups;
 use crate::record::{Entry, Record, Summary, after_end};
@@ -26,7 +27,7 @@ pub(crate) struct Replica {
     /// How many names are not [`State::Free`].
     pub(crate) n_taken: usize,
     /// The names of each process of this node.
-    pub(crate) own_names: Index<Pid, Vec<Name>>,
+    pub(crate) own_names: Index<Pid, Few>,
     /// The names for which this node's log has a tombstone or a pointer.
     pub(crate) own_remains: BTreeSet<Name>,
     /// The names that another node's pointer gives to this one, which has no entry for them.
@@ -248,13 +249,13 @@ impl Replica {
         if let Some(old) = old
             && let Some(names) = self.own_names.get_mut(&old)
         {
-            names.retain(|other| other != name);
+            names.remove(name);
             if names.is_empty() {
                 self.own_names.swap_remove(&old);
             }
         }
         if let Some(new) = new {
-            self.own_names.entry(new).or_default().push(name.clone());
+            self.own_names.entry(new).or_default().insert(name.clone());
         }
     }
 

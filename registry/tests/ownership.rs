@@ -4,8 +4,8 @@ mod common;
 
 use common::{Cluster, Seen, bytes, called, claim, held};
 use std::time::Duration;
-use swarm_base::{Pid, Token};
-use swarm_registry::{At, Fact, Why};
+use swarm_base::{Boot, Instant, NodeId, NodeName, Pid, Rng, Token};
+use swarm_registry::{At, Claim, Config, Fact, Registry, Why};
 use swarm_sim::addr;
 
 /// R1: without shared logs of the dead, a name is lost after a crash and a reboot (6 steps).
@@ -276,4 +276,25 @@ fn a_position_is_told_when_it_is_reached() {
 
 fn pid(c: &Cluster, n: u16, serial: u64) -> Pid {
     Pid::new(c.id(n).boot, serial)
+}
+
+/// A process with very many names: its end takes each of them once, in time that grows with their
+/// number and not with its square (at 20,000 of them the square is minutes of a debug build).
+#[test]
+fn a_process_of_many_names_ends() {
+    let config = Config::default().check().expect("within bounds");
+    let boot = Boot { millis: 1, random: 1 };
+    let me = NodeId::new(NodeName::new("n").expect("a name"), boot);
+    let mut registry = Registry::new(Instant::START, me, config, Rng::new(1));
+    let pid = Pid::new(boot, 1);
+    let named = |i| Fact::Named(claim(&format!("x{i}"), Token::new(1, boot), At::Running(pid)));
+    let by_pid = |fact| match fact {
+        Fact::Named(claim) => Fact::Named(Claim { spec: None, ..claim }),
+        other => other,
+    };
+    let n_names = 20_000;
+    registry.append_all(Instant::START, (0..n_names).map(named).map(by_pid));
+    assert_eq!(registry.pid_names(pid).count(), n_names);
+    registry.append(Instant::START, Fact::Exited { pid });
+    assert_eq!((registry.pid_names(pid).count(), registry.len()), (0, 0));
 }
