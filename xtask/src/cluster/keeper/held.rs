@@ -25,6 +25,9 @@ pub(in crate::cluster) type Names = BTreeMap<String, String>;
 /// Between two looks at all nodes: what is waited for needs the processor more than the looks do.
 const REST: Duration = Duration::from_millis(20);
 
+/// How long what is late is watched, to say how late.
+const LATE: Duration = Duration::from_secs(30);
+
 /// How long any reply may take.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -128,14 +131,26 @@ impl Keepers {
         self.ask_all(|_| Request::Held).await
     }
 
-    /// Waits until the tables of all nodes are as `look` wants them: when they were.
+    /// Waits until the tables of all nodes are as `look` wants them: when they were. A failure says
+    /// how late they were, if at all, and whose the processes are.
     pub(in crate::cluster) async fn until_tables(
         &self,
         within: Duration,
         expected: &str,
         look: impl Fn(&BTreeMap<usize, Table>) -> Result<(), String>,
     ) -> Result<Instant, Failure> {
-        until(within, expected, async || Ok(look(&self.tables().await?))).await
+        let begin = now();
+        let mut look = async || Ok(look(&self.tables().await?));
+        let in_time = until(within, expected, &mut look).await;
+        let Err(failure) = in_time else { return in_time };
+        let late = match until(LATE, expected, &mut look).await {
+            Ok(at) => format!("it was so after {:.1?}", at.saturating_duration_since(begin)),
+            Err(_) => format!("it is not so after {:.1?}", begin.elapsed()),
+        };
+        let members = self.members().await?.into_values().next().unwrap_or_default();
+        let lives = members.iter().map(|(name, Peer { boot, .. })| format!("{name} is <{boot}.*>"));
+        let lives: Vec<_> = lives.collect();
+        Err(Failure::new(format!("{failure}; {late}; {}", lives.join(", "))))
     }
 }
 
