@@ -15,8 +15,9 @@ const WINDOW: u64 = 1_000;
 
 const SECONDS: u32 = 30;
 
-/// The first use of everything is not news: memory is looked at from then on.
-const WARM_UP: Duration = Duration::from_secs(10);
+/// Memory is looked at once each log's recent end is as long as it gets, 64 Ki facts, which takes
+/// 10 s; and in a long run after a tenth of it.
+const WARM_UP: Duration = Duration::from_secs(15);
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -38,7 +39,8 @@ struct Look {
 /// Every node registers and takes away, all the time.
 pub(in super::super) async fn churn(stage: &mut Stage) -> Result<Figures, Failure> {
     let keepers = Keepers::start(stage).await?;
-    let seconds = stage.seconds_or(SECONDS);
+    let length = Duration::from_secs(stage.seconds_or(SECONDS).into());
+    let warm_up = WARM_UP.max(length / 10);
     let nodes = keepers.numbers();
     let load = |node| Load {
         prefix: name(node),
@@ -48,11 +50,11 @@ pub(in super::super) async fn churn(stage: &mut Stage) -> Result<Figures, Failur
         window: Some(WINDOW),
     };
     let _: BTreeMap<_, ()> = keepers.ask_all(|node| Request::Begin(load(node))).await?;
-    tokio::time::sleep(WARM_UP).await;
+    tokio::time::sleep(warm_up).await;
     let (begin, first) = (crate::cluster::now(), look(&keepers).await?);
     let (mut before, mut slowest_rate) = ((begin, first.registered), f64::INFINITY);
     let mut last = look(&keepers).await?;
-    while begin.elapsed() < Duration::from_secs(u64::from(seconds)) - WARM_UP {
+    while begin.elapsed() + warm_up < length {
         tokio::time::sleep(LOOK_EVERY).await;
         last = look(&keepers).await?;
         let at = crate::cluster::now();
