@@ -16,7 +16,7 @@ const ALLOWED: [Row; 11] = [
     ("swim", &["base"], &["sim"]),
     ("link", &["base"], &["sim"]),
     ("process", &["base"], &[]),
-    ("registry", &["base"], &["sim"]),
+    ("registry", &["base"], &["groups", "sim"]),
     ("groups", &["base", "registry"], &["sim"]),
     ("handoff", &["base", "ring"], &["sim"]),
     (
