@@ -299,8 +299,8 @@ impl Registry {
                 trim(&mut claim.groups);
             }
             Fact::Ended { name, token, why } => {
-                if *why == Why::Stopped && !self.needs_tombstone(name, *token) {
-                    *why = Why::Settled;
+                if *why == Why::Stopped {
+                    (*token, *why) = self.stop_of(name, *token);
                 }
             }
             Fact::Exited { pid } => self.prepare_exit(*pid, batch),
@@ -311,6 +311,17 @@ impl Registry {
             "a node speaks of its own processes"
         );
         batch.push(fact);
+    }
+
+    /// How the stop of a claim with this token is written. It outranks every pointer to this node:
+    /// who holds one higher up has it from an earlier claim, and the name would be pending for
+    /// ever where nobody has claimed it above that (ownership, R5).
+    fn stop_of(&self, name: &Name, token: Token) -> (Token, Why) {
+        if !self.needs_tombstone(name, token) {
+            return (token, Why::Settled);
+        }
+        let pointed = self.replica.table.get(name).and_then(|record| record.pointed(&self.me));
+        (token.max(pointed.unwrap_or_default()), Why::Stopped)
     }
 
     /// What becomes of the claims of a process that ended.
@@ -334,9 +345,8 @@ impl Registry {
                 batch.push(Fact::Named(Claim { at: At::Waiting, groups, ..claim }));
                 continue;
             }
-            let (name, token) = (name.clone(), claim.token);
-            let why = if self.needs_tombstone(&name, token) { Why::Stopped } else { Why::Settled };
-            batch.push(Fact::Ended { name, token, why });
+            let (token, why) = self.stop_of(name, claim.token);
+            batch.push(Fact::Ended { name: name.clone(), token, why });
         }
     }
 
@@ -419,6 +429,7 @@ impl Machine for Registry {
         self.now = now;
         if self.is_slicing {
             self.slice(now);
+            self.end_unclaimed();
         }
         let due = [self.push_at, self.resume_at].into_iter().flatten().min();
         self.unsent |= due.is_some_and(|at| at <= now);

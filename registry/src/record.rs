@@ -236,6 +236,12 @@ impl Record {
         }
     }
 
+    /// The highest token of a pointer to `node`.
+    pub(crate) fn pointed(&self, node: &NodeId) -> Option<Token> {
+        let pointers = self.iter().filter(|(_, entry)| entry.target() == Some(node));
+        pointers.map(|(_, entry)| entry.token()).max()
+    }
+
     /// Live claims always count, and the highest of them wins. Only where there is none, the
     /// highest entry of any log decides.
     pub(crate) fn resolve<'a>(&'a self, name: &Name, logs: &'a Logs) -> Resolution<'a> {

@@ -156,8 +156,7 @@ impl Registry {
         let me = &self.me;
         let ends = std::mem::take(&mut self.replica.unclaimed).into_iter().filter_map(|name| {
             let record = self.replica.table.get(&name)?;
-            let pointers = record.iter().filter(|(_, entry)| entry.target() == Some(me));
-            let token = pointers.map(|(_, entry)| entry.token()).max()?;
+            let token = record.pointed(me)?;
             let is_known = match record.of(OWN) {
                 // A claim below is made anew above whatever is shown here.
                 Some(Entry::Claim(_)) => true,
@@ -276,13 +275,13 @@ impl Registry {
     /// what beats others has nothing left to beat, outside of the logs that go with it.
     fn is_spent(&self, id: LogId, record: &Record, with: &BTreeSet<LogId>) -> bool {
         let Some(entry) = record.of(id) else { return true };
-        let mut others = record
-            .iter()
-            .filter(|(log, _)| *log != id && self.replica.logs[*log].standing != Standing::Unseen);
+        let mut others = record.iter().filter(|(log, _)| *log != id);
         if entry.can_start() {
-            others.any(|(_, other)| other.rank() > entry.rank())
+            let counts = |log: LogId| self.replica.logs[log].standing != Standing::Unseen;
+            others.any(|(log, other)| counts(log) && other.rank() > entry.rank())
         } else {
-            // Another tombstone brings nothing back: two would wait for each other.
+            // What does not count yet may count in a moment. Another tombstone brings nothing
+            // back: two would wait for each other.
             !others.any(|(log, other)| {
                 other.can_start() && other.rank() < entry.rank() && !with.contains(&log)
             })

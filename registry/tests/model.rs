@@ -7,7 +7,7 @@ use common::{Cluster, Seen, called, claim};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use swarm_base::{Pid, Token};
+use swarm_base::{NodeId, Pid, Token};
 use swarm_registry::{At, Claim, Config, Fact, Resolution, Why};
 use swarm_sim::addr;
 
@@ -219,13 +219,17 @@ impl Play {
         self.c.runs(n)
     }
 
+    /// Whether everybody who runs has told node `n` what it holds, and `n` holds all of it.
     fn knows_all(&self, n: u16) -> bool {
-        let others = (1..=NODES).filter(|other| self.runs(*other));
+        let registry = self.c.registry(n);
+        let told: Vec<NodeId> =
+            registry.progress().filter(|of| of.sent.is_some()).map(|of| of.peer).collect();
+        let mut others = (1..=NODES).filter(|other| *other != n && self.runs(*other));
         !self.mistaken
-            && self.c.registry(n).caught_up()
-            && others.into_iter().all(|other| {
+            && registry.caught_up()
+            && others.all(|other| {
                 let id = self.c.id(other);
-                self.c.registry(n).position(&id) == self.c.registry(other).position(&id)
+                told.contains(&id) && registry.position(&id) == self.c.registry(other).position(&id)
             })
     }
 

@@ -297,4 +297,23 @@ fn a_process_of_many_names_ends() {
     assert_eq!(registry.pid_names(pid).count(), n_names);
     registry.append(Instant::START, Fact::Exited { pid });
     assert_eq!((registry.pid_names(pid).count(), registry.len()), (0, 0));
+
+#[test]
+fn a_stop_outranks_a_pointer_from_an_earlier_claim() {
+    let mut c = Cluster::new(3, 1);
+    c.start(1, "room", 1);
+    // What the second node says of an earlier time has only now become known.
+    let (one, two) = (c.id(1), c.id(2));
+    let old = Token::new(5, two.boot);
+    c.append(2, Fact::Named(claim("room", old, At::Running(Pid::new(two.boot, 1)))));
+    let why = Why::GoneTo { log: one.clone(), token: Token::new(6, one.boot) };
+    c.append(2, Fact::Ended { name: called("room"), token: old, why });
+    c.run(1);
+    assert_eq!(c.see(3, "room"), held("n1", 1));
+    // It is stopped before its holder has claimed it above that.
+    c.stop(1, "room");
+    c.run(1);
+    for n in 1..=3 {
+        assert_eq!(c.see(n, "room"), Seen::Free, "on n{n}");
+    }
 }

@@ -220,6 +220,27 @@ fn a_pointer_to_a_node_that_has_forgotten_the_name_is_answered_with_its_end() {
     assert_eq!(n1.registry.highest(&called("room")), Some(token), "the others read the end here");
 }
 
+/// Seed 19138 of `seeds`: the pointer came on a session with a node that nobody had told of,
+/// and the tombstone that answers it was let go of before the pointer counted.
+#[test]
+fn a_tombstone_stays_for_what_does_not_count_yet() {
+    let mut n1 = Played::new(&[2]);
+    let token = Token::new(2, node(1).boot);
+    n1.append(named(1, 2));
+    n1.append(Fact::Ended { name: called("room"), token, why: Why::Stopped });
+    n1.registry.session_up(n1.now, node(3));
+    let why = Why::GoneTo { log: node(1), token };
+    let gone = Fact::Ended { name: called("room"), token: Token::new(1, node(3).boot), why };
+    n1.first_facts_of(3, &[named(3, 1), gone]);
+    for _ in 0..2 {
+        n1.lists(2, &[n1.mark_of(1), n1.mark_of(3)]);
+        n1.wait();
+    }
+    n1.registry.node_up(n1.now, node(3));
+    n1.lists(3, &[n1.mark_of(1), n1.mark_of(3)]);
+    assert_eq!(n1.registry.resolve(&called("room")), Resolution::Free, "and not pending for ever");
+}
+
 /// The peers buried two dead logs together, a claim and the stop that outranks it, and this node
 /// hears of the stop's log alone.
 #[test]
