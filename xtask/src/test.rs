@@ -20,6 +20,7 @@ fn steps() -> Vec<Step> {
     // Beyond those of `ci`.
     steps.push(Step::xtask("sim", "sim --from 200 --seeds 1000"));
     steps.push(swim_seeds());
+    steps.push(registry_seeds());
     // Those scenarios that take less than half a minute each.
     let cluster = "cluster --only join leave kill freeze-short cut-pair flood";
     steps.push(Step::xtask("cluster", cluster).skipped_at(step::MISSING));
@@ -37,5 +38,12 @@ fn steps() -> Vec<Step> {
 fn swim_seeds() -> Step {
     Step::cargo("swim", "test --release --package swarm-swim --test seeds -- --nocapture")
         .env("SWARM_SEEDS", "20000")
+        .test_runner()
+}
+
+/// Names and groups alone, likewise.
+fn registry_seeds() -> Step {
+    Step::cargo("registry", "test --release --package swarm-registry --test seeds -- --nocapture")
+        .env("SWARM_SEEDS", "8000")
         .test_runner()
 }

@@ -50,14 +50,14 @@ static REPLAY: LazyLock<String> = LazyLock::new(|| {
 
 /// How many facts each seed writes: `SWARM_FACTS`.
 pub(crate) fn n_facts() -> u64 {
-    number("SWARM_FACTS").unwrap_or(2_000)
+    number("SWARM_FACTS").unwrap_or(1_000)
 }
 
 /// How many such seeds there are: `SWARM_BULK_SEEDS`, or the one that is replayed.
 pub(crate) fn seeds() -> Range<u64> {
     match number("SWARM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("SWARM_BULK_SEEDS").unwrap_or(4),
+        None => 0..number("SWARM_BULK_SEEDS").unwrap_or(2),
     }
 }
 
