@@ -31,6 +31,8 @@ enum Target {
     Packet,
     /// What is inside of them
     Body,
+    /// What registries say to each other
+    Facts,
 }
 
 /// Runs the targets; each that fails leaves its input in `fuzz/artifacts`.
@@ -43,7 +45,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         eprintln!("error: {sentence}");
         std::process::exit(step::MISSING);
     }
-    let all = [Target::Packet, Target::Body];
+    let all = [Target::Packet, Target::Body, Target::Facts];
     let targets = if args.only.is_empty() { &all[..] } else { &args.only };
     let folder = build()?;
     let ended: Vec<_> = std::thread::scope(|scope| {
@@ -84,6 +86,7 @@ impl Target {
         match self {
             Self::Packet => "packet",
             Self::Body => "body",
+            Self::Facts => "facts",
         }
     }
 
