@@ -15,6 +15,9 @@ pub struct LogProgress {
     pub position: u64,
     /// The digest of its facts up to there: equal on nodes that hold the same.
     pub digest: u64,
+    /// Whether a snapshot is taking the place of what was held: names are of that position, or
+    /// already of the snapshot's.
+    pub is_taken_over: bool,
     /// How many names it has an entry for.
     pub n_names: usize,
     /// How many of its processes are in groups.
@@ -42,6 +45,7 @@ impl Registry {
             standing: log.standing,
             position: log.position,
             digest: log.digest,
+            is_taken_over: log.takeover.is_some(),
             n_names: self.replica.table.places(id).len(),
             n_members: log.members.len(),
         })

@@ -297,6 +297,7 @@ fn a_process_of_many_names_ends() {
     assert_eq!(registry.pid_names(pid).count(), n_names);
     registry.append(Instant::START, Fact::Exited { pid });
     assert_eq!((registry.pid_names(pid).count(), registry.len()), (0, 0));
+}
 
 #[test]
 fn a_stop_outranks_a_pointer_from_an_earlier_claim() {

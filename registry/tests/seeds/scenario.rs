@@ -72,6 +72,8 @@ fn config(rng: &mut Rng) -> Config {
         ask_timeout: Duration::from_millis(300),
         history_facts_max: 1 + rng.below(history_max) as usize,
         snapshot_window: 1 + rng.below(3) as u32,
+        slice_max: 1 << rng.below(8),
+        push_delay: Duration::from_millis(rng.below(3)),
         ..Config::default()
     }
 }

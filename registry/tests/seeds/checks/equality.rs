@@ -70,7 +70,7 @@ pub(super) fn states(truth: &Truth, member: &Member) -> Vec<(NodeId, u64, State)
         }
     }
     let progress: Vec<_> = member.registry.log_progress().collect();
-    let of_log = progress.iter().map(|of| {
+    let of_log = progress.iter().filter(|of| !of.is_taken_over).map(|of| {
         let mut sum = hashes.get(&of.log).copied().unwrap_or_default();
         let first = swarm_base::Pid::new(of.log.boot, 0);
         let last = swarm_base::Pid::new(of.log.boot, u64::MAX);

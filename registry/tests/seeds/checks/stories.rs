@@ -47,7 +47,10 @@ impl Stories {
                 let before = groups.remove(&(group.clone(), *pid));
                 before.map(drop).ok_or_else(|| format!("{pid} was not in {group}, which it left"))
             }
-            Event::Conflict { .. } | Event::Applied { .. } | Event::RolledBack { .. } => Ok(()),
+            Event::Conflict { .. }
+            | Event::Applied { .. }
+            | Event::RolledBack { .. }
+            | Event::Slowed { .. } => Ok(()),
         }
     }
 
