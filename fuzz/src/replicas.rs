@@ -135,7 +135,8 @@ impl Replica {
             run.extend((fact.len() as u32).to_be_bytes());
             run.extend(fact);
         }
-        let message = Message::Facts { log, first, count: facts.len() as u32, facts: encoded(&run) };
+        let message =
+            Message::Facts { log, first, count: facts.len() as u32, facts: encoded(&run) };
         self.registry.handle_message(now, Role::First.id(), message);
         self.drain();
     }
@@ -178,7 +179,10 @@ impl Replica {
             Event::Left { group, pid, .. } => {
                 assert!(self.groups.remove(&(group, pid)).is_some(), "only members leave");
             }
-            Event::Conflict { .. } | Event::Applied { .. } | Event::RolledBack { .. } => {}
+            Event::Conflict { .. }
+            | Event::Applied { .. }
+            | Event::RolledBack { .. }
+            | Event::Slowed { .. } => {}
         }
     }
 
