@@ -44,6 +44,6 @@ fn swim_seeds() -> Step {
 /// Names and groups alone, likewise.
 fn registry_seeds() -> Step {
     Step::cargo("registry", "test --release --package swarm-registry --test seeds -- --nocapture")
-        .env("SWARM_SEEDS", "8000")
+        .env("SWARM_SEEDS", "5000")
         .test_runner()
 }
