@@ -32,7 +32,7 @@ struct Replica {
 /// What is compared.
 type Shown<'a> = (
     Vec<LogProgress>,
-    BTreeMap<&'a Name, String>,
+    BTreeMap<&'a Name, Vec<String>>,
     &'a BTreeMap<Name, Pid>,
     &'a BTreeMap<(Name, Pid), Bytes>,
 );
@@ -181,15 +181,23 @@ impl Replica {
             }
             Event::Conflict { .. }
             | Event::Applied { .. }
-            | Event::RolledBack { .. }
-            | Event::Slowed { .. } => {}
+            | Event::Slowed { .. }
+            | Event::RolledBack { .. } => {}
         }
     }
 
+    /// What the logs of others make. Its own is its answer to them, and may answer what the other
+    /// node never saw: the middle of a batch.
     fn shown(&self) -> Shown<'_> {
-        let names = self.registry.names();
-        let names = names.map(|name| (name, format!("{:?}", self.registry.resolve(name))));
-        (self.registry.log_progress().collect(), names.collect(), &self.names, &self.groups)
+        let me = self.registry.me();
+        let logs = self.registry.log_progress().filter(|log| log.log != *me);
+        let claims = |name| -> Vec<String> {
+            let claims = self.registry.claims(name).filter(|(log, ..)| *log != me);
+            claims.map(|claim| format!("{claim:?}")).collect()
+        };
+        let names = self.registry.names().map(|name| (name, claims(name)));
+        let names = names.filter(|(_, claims)| !claims.is_empty());
+        (logs.collect(), names.collect(), &self.names, &self.groups)
     }
 }
 
