@@ -67,6 +67,7 @@ mod request;
 pub use request::Request;
 
 mod settle;
+mod shared;
 mod snapshot;
 mod staged;
 mod stored;

@@ -1,10 +1,11 @@
 //! Names for concurrent readers.
 
 use crate::Event;
+use crate::shared::{AtomicUsize, RwLock};
 use rapidhash::quality::RapidHasher;
 use std::hash::Hasher;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use swarm_base::{Fixed, Name, Pid};
 
 /// Every name that a process has, for any number of readers: a cheap clone of one shared table.

@@ -21,6 +21,7 @@ fn steps() -> Vec<Step> {
     steps.push(Step::xtask("sim", "sim --from 200 --seeds 1000"));
     steps.push(swim_seeds());
     steps.push(registry_seeds());
+    steps.push(interleavings());
     // Those scenarios that take less than half a minute each.
     let cluster = "cluster --only join leave kill freeze-short cut-pair flood";
     steps.push(Step::xtask("cluster", cluster).skipped_at(step::MISSING));
@@ -46,4 +47,10 @@ fn registry_seeds() -> Step {
     Step::cargo("registry", "test --release --package swarm-registry --test seeds -- --nocapture")
         .env("SWARM_SEEDS", "5000")
         .test_runner()
+}
+
+/// Readers of names beside their writer, in thousands of orders. A build of its own, of few crates.
+fn interleavings() -> Step {
+    let args = "test --package swarm-registry --test interleavings --target-dir target/shuttle";
+    Step::cargo("readers", args).env("RUSTFLAGS", "--cfg shuttle").test_runner()
 }
