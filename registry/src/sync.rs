@@ -421,19 +421,17 @@ impl Registry {
     }
 }
 
-/// The snapshot of a log, from the last one where one more batch leads on from there. `None`
+/// The snapshot of a log, from the last one where the recent facts can lead on from there. `None`
 /// while it is being made, which each call brings on by a slice.
 fn snapshot_of(replica: &mut Replica, id: LogId, slice: usize) -> Option<Arc<Snapshot>> {
     let log = &mut replica.logs[id];
     if log.takeover.is_some() {
         return None;
     }
-    if let Some(snapshot) = &log.snapshot {
-        let n_behind = log.position.saturating_sub(snapshot.position);
-        let leads_on = log.history.covers(snapshot.position);
-        if n_behind == 0 || (leads_on && n_behind <= u64::from(BATCH_FACTS_MAX)) {
-            return Some(snapshot.clone());
-        }
+    if let Some(snapshot) = &log.snapshot
+        && (snapshot.position == log.position || log.history.covers(snapshot.position))
+    {
+        return Some(snapshot.clone());
     }
     let begin = || Box::new(Building::new(log.node.boot));
     let mut building = log.building.take().unwrap_or_else(begin);
