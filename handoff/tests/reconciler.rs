@@ -6,8 +6,8 @@ use std::time::Duration;
 use swarm_base::{Boot, Index, Instant, Name, NodeId, NodeName, Rng};
 use swarm_handoff::{Acting, Action, Checked, Is, Placement, Reconciler, Should};
 
-const ALL: Acting = Acting { starts: true, slots: 32 };
-const NONE: Acting = Acting { starts: false, slots: 0 };
+const ALL: Acting = Acting { decides: true, slots: 32 };
+const NONE: Acting = Acting { decides: false, slots: 32 };
 
 #[test]
 fn each_place_asks_for_its_action() {
@@ -86,14 +86,14 @@ fn moves_wait_for_slots_and_a_still_ring_but_starts_do_not() {
     view.put("start", Should::Node(node("me")), Is::Orphan);
     reconciler.ring_changed(at(0));
     reconciler.mark_all(view.names());
-    let acting = Acting { starts: true, slots: 2 };
+    let acting = Acting { decides: true, slots: 2 };
     let planned = without_sweeps(reconciler.plan(at(0), &view, 100, acting));
     assert_eq!(planned, [Action::Start(name("start"))]);
     assert_eq!(reconciler.poll_timeout(), Some(at(300)), "when the hold-down is over");
     assert_eq!(reconciler.plan(at(299), &view, 100, acting), []);
     assert_eq!(reconciler.plan(at(300), &view, 100, acting).len(), 2, "as many as slots");
     assert_eq!(reconciler.poll_timeout(), Some(at(1000)), "no slot is left: nothing to spin for");
-    assert_eq!(reconciler.plan(at(301), &view, 100, Acting { starts: true, slots: 1 }).len(), 1);
+    assert_eq!(reconciler.plan(at(301), &view, 100, Acting { decides: true, slots: 1 }).len(), 1);
 }
 
 #[test]
@@ -112,15 +112,22 @@ fn a_ring_that_flaps_holds_moves_back_but_not_for_ever() {
 }
 
 #[test]
-fn orphans_wait_for_agreement_without_spinning() {
-    let (mut reconciler, view) = (reconciler(), View::default());
-    view.put("n", Should::Node(node("me")), Is::Orphan);
-    reconciler.mark(name("n"));
-    assert_eq!(reconciler.plan(at(0), &view, 10, NONE), []);
-    assert_eq!(reconciler.poll_timeout(), Some(at(1000)));
-    assert_eq!(reconciler.plan(at(1), &view, 10, NONE), []);
-    assert_eq!(view.looks(), 1, "it is not looked at in vain");
-    assert_eq!(reconciler.plan(at(2), &view, 10, ALL), [Action::Start(name("n"))]);
+fn starts_and_moves_wait_for_agreement_without_spinning() {
+    let start = (Should::Node(node("me")), Is::Orphan, Action::Start(name("n")));
+    // Who has not agreed may hold its target dead, and would start the name once more.
+    let to = node("you");
+    let here = Is::Here { movable: true, moving: false };
+    let action = Action::Move { name: name("n"), to: to.clone() };
+    for (should, is, action) in [start, (Should::Node(to), here, action)] {
+        let (mut reconciler, view) = (reconciler(), View::default());
+        view.put("n", should, is);
+        reconciler.mark(name("n"));
+        assert_eq!(reconciler.plan(at(0), &view, 10, NONE), []);
+        assert_eq!(reconciler.poll_timeout(), Some(at(1000)));
+        assert_eq!(reconciler.plan(at(1), &view, 10, NONE), []);
+        assert_eq!(view.looks(), 1, "it is not looked at in vain");
+        assert_eq!(reconciler.plan(at(2), &view, 10, ALL), [action]);
+    }
 }
 
 #[test]
@@ -207,7 +214,7 @@ fn every_name_gets_where_it_should_be() {
                     reconciler.ring_changed(at(now));
                 }
             }
-            let acting = Acting { starts: calm || rng.chance(500), slots: rng.below(3) as usize };
+            let acting = Acting { decides: calm || rng.chance(500), slots: rng.below(3) as usize };
             let budget = 1 + rng.below(8) as usize;
             for action in reconciler.plan(at(now), &view, budget, acting) {
                 match action {

@@ -66,7 +66,7 @@ impl Reconciler {
             planned: Index::default(),
             hold: None,
             sweep: now,
-            acting: Acting { starts: false, slots: 0 },
+            acting: Acting { decides: false, slots: 0 },
             latest: now,
         }
     }
@@ -111,7 +111,7 @@ impl Reconciler {
     }
 
     /// Looks at up to `budget` marked names and says what to do about them, in the order of their
-    /// marks: at most `acting.slots` moves, and starts only where `acting.starts`.
+    /// marks: at most `acting.slots` moves, and moves and starts only where `acting.decides`.
     pub fn plan(
         &mut self,
         now: Instant,
@@ -135,14 +135,14 @@ impl Reconciler {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let open = |lane| !self.marks.is_empty(lane);
-        if open(Lane::Ready) || (self.acting.starts && open(Lane::Starts)) {
+        if open(Lane::Ready) || (self.acting.decides && open(Lane::Starts)) {
             return Some(self.latest);
         }
         let mut next = self.sweep;
         if let Some(due) = self.marks.next_due() {
             next = next.min(due);
         }
-        if open(Lane::Moves) && self.acting.slots > 0 {
+        if open(Lane::Moves) && self.has_slot() {
             next = next.min(self.held_until().unwrap_or(self.latest));
         }
         // Whoever forgets to call when a slot comes free, or the ring is agreed, waits this long.
@@ -169,7 +169,7 @@ impl Reconciler {
         if let Some(name) = self.marks.pop_due(now) {
             return Some(name);
         }
-        if self.acting.starts
+        if self.acting.decides
             && let Some(name) = self.marks.pop(Lane::Starts)
         {
             return Some(name);
@@ -211,7 +211,7 @@ impl Reconciler {
                 self.marks.postpone(name, again);
                 return None;
             }
-            (Verdict::Start, _) if !self.acting.starts => {
+            (Verdict::Start, _) if !self.acting.decides => {
                 self.marks.park(name, Lane::Starts);
                 return None;
             }
@@ -259,8 +259,12 @@ impl Reconciler {
         }
     }
 
+    fn has_slot(&self) -> bool {
+        self.acting.decides && self.acting.slots > 0
+    }
+
     fn may_move(&self, now: Instant) -> bool {
-        self.acting.slots > 0 && self.held_until().is_none_or(|until| until <= now)
+        self.has_slot() && self.held_until().is_none_or(|until| until <= now)
     }
 
     /// Until when moves wait for the ring to be still; a ring that never is holds them for so

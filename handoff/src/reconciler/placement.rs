@@ -45,8 +45,9 @@ pub enum Is {
 /// What this node may do at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Acting {
-    /// Whether it may decide as an owner, and so start orphans.
-    pub starts: bool,
+    /// Whether it may decide as an owner, and so start orphans and begin moves. A name that goes
+    /// to a node that others do not hold alive would be started by these once more.
+    pub decides: bool,
     /// How many moves may begin.
     pub slots: usize,
 }

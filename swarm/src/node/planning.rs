@@ -119,7 +119,7 @@ impl Node {
     }
 
     pub(super) fn acting(&self) -> Acting {
-        Acting { starts: self.may_own(), slots: self.moves.slots() }
+        Acting { decides: self.may_own(), slots: self.moves.slots() }
     }
 
     /// Starts an orphan: from the standby that its move had made here, else from its spec.
