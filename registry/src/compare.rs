@@ -87,30 +87,53 @@ impl Registry {
         self.close(node);
     }
 
-    /// Whether this node knows all that its peers know about dead nodes: every peer with a session
-    /// has told how far it holds each closed log, and this node holds it as far. A node that
-    /// decides as the owner of a name waits for this, as it does for the ring's agreement.
+    /// The writer of `log` said that it goes up to `position`, in a message that counts only behind
+    /// these facts: until they are applied, this node is not [`caught_up`](Self::caught_up). Facts
+    /// are overtaken where they come in a snapshot, or where too many come at once.
+    pub fn expect(&mut self, log: &NodeId, position: u64) {
+        if let Some(id) = self.log_id(log)
+            && position <= crate::sync::POSITION_MAX
+        {
+            let log = &mut self.replica.logs[id];
+            log.written = log.written.max(position);
+        }
+    }
+
+    /// Whether this node knows all that its peers know about dead nodes, and what live ones
+    /// [told](Self::expect) it to expect: every peer with a session has told how far it holds each
+    /// closed log, and this node holds it as far. A node that decides as the owner of a name waits
+    /// for this, as it does for the ring's agreement.
     #[must_use]
     pub fn caught_up(&self) -> bool {
         !self.settling.awaits_burial() && self.ahead().next().is_none()
     }
 
-    /// The peers that hold, or may hold, more of closed logs than has arrived here.
+    /// The peers that hold, or may hold, more of closed logs or of their own than has arrived here.
     pub fn ahead(&self) -> impl Iterator<Item = &NodeId> {
+        let is_ahead = |peer: &Peer, log: &Log| {
+            log.standing == Standing::Closed
+                && (peer.questions.contains(&log.node)
+                    || peer.held.get(&log.node).is_some_and(|mark| {
+                        mark.state != Held::Buried && mark.position > log.position
+                    }))
+        };
+        let logs = || self.replica.logs.iter().map(|(_, log)| log);
+        let lacking = logs()
+            .filter(|log| log.standing == Standing::Live && log.position < log.written)
+            .map(|log| &log.node);
         self.peers
             .iter()
-            .filter(|(_, peer)| {
-                let logs = self.replica.logs.iter().map(|(_, log)| log);
-                logs.filter(|log| log.standing == Standing::Closed).any(|log| {
-                    // What a full list leaves out the peer does not hold.
-                    !peer.listed
-                        || peer.questions.contains(&log.node)
-                        || peer.held.get(&log.node).is_some_and(|mark| {
-                            mark.state != Held::Buried && mark.position > log.position
-                        })
-                })
-            })
+            // What a full list leaves out the peer does not hold.
+            .filter(move |(_, peer)| !peer.listed || logs().any(|log| is_ahead(peer, log)))
             .map(|(node, _)| node)
+            .chain(lacking)
+    }
+
+    /// How much has arrived from other nodes, in facts and pieces of snapshots: whether it grows
+    /// tells whether who is behind is catching up.
+    #[must_use]
+    pub const fn arrived(&self) -> u64 {
+        self.arrived
     }
 
     /// A peer told how far it holds some logs.

@@ -43,6 +43,8 @@ pub(crate) struct Log {
     pub(crate) position: u64,
     /// The digest of its facts up to there.
     pub(crate) digest: u64,
+    /// How far it goes, as its writer has said.
+    pub(crate) written: u64,
     /// The groups of each process.
     pub(crate) members: Members,
     /// Its recent facts, to pass on.
@@ -76,6 +78,7 @@ impl Log {
             standing,
             position: 0,
             digest: 0,
+            written: 0,
             members: Members::default(),
             history: History::default(),
             assembly: None,

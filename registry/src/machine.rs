@@ -48,6 +48,7 @@ pub struct Registry {
     pub(crate) relay_at: Instant,
     pub(crate) ack_at: Option<Instant>,
     pub(crate) rejected: BTreeMap<Rejection, u64>,
+    pub(crate) arrived: u64,
 }
 
 impl Registry {
@@ -78,6 +79,7 @@ impl Registry {
             unsent: false,
             is_slicing: false,
             rejected: BTreeMap::new(),
+            arrived: 0,
         }
     }
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 use swarm_base::{Instant, NodeId};
 
 /// Positions end here: far above what a log reaches, and no sum of two overflows.
-const POSITION_MAX: u64 = u64::MAX / 4;
+pub(crate) const POSITION_MAX: u64 = u64::MAX / 4;
 
 /// What is kept of another node's log, to pass its end on when the node dies.
 const OTHERS: Bounds = Bounds { facts: 4_096, len: 1024 * 1024 };
@@ -93,6 +93,7 @@ impl Registry {
         let rest = if whole { facts.clone() } else { Encoded::new(&facts[known_len..]) };
         let log = &mut self.replica.logs[id];
         log.position = last;
+        self.arrived += last - held;
         let (first, count) = (held + 1, news.len() as u32);
         log.history.push(Batch { first, count, facts: rest, digest: log.digest }, OTHERS);
         self.advanced(now, id);
@@ -144,6 +145,7 @@ impl Registry {
                 self.reject(Rejection::Snapshot);
             }
             Added::More => {
+                self.arrived += 1;
                 if let Some(asked) = &mut of_log.asked {
                     asked.until = now + self.config.ask_timeout;
                 }
@@ -367,6 +369,7 @@ impl Registry {
     /// Goes on with a takeover.
     fn go_on(&mut self, now: Instant, id: LogId) {
         let Some(mut takeover) = self.replica.logs[id].takeover.take() else { return };
+        self.arrived += 1;
         if !takeover.step(&mut self.replica, id, self.config.slice_max) {
             self.replica.logs[id].takeover = Some(takeover);
             self.is_slicing = true;

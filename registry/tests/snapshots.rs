@@ -295,3 +295,33 @@ fn a_settled_log_is_forgotten_in_slices() {
     assert_eq!(reader.claims(&called("device-1")).count(), 1);
     assert_eq!(reader.len(), 1_000);
 }
+
+/// What a node says of its ring counts behind what it had written: a snapshot is overtaken by it.
+#[test]
+fn who_expects_facts_is_behind_until_they_have_come() {
+    let mut pair = Pair::new();
+    for n in 0..1_000 {
+        pair.claim(n, 1);
+    }
+    pair.connect();
+    let written = pair.nodes[0].position(&node(0));
+    let is_behind = |pair: &Pair| !pair.nodes[1].caught_up();
+    assert!(is_behind(&pair), "nobody has told what it holds");
+    while is_behind(&pair) {
+        assert!(pair.step());
+    }
+    assert!(pair.nodes[1].len() < 1_000, "the list came first");
+    pair.nodes[1].expect(&node(0), written);
+    let mut arrived = pair.nodes[1].arrived();
+    while is_behind(&pair) {
+        assert_eq!(pair.nodes[1].ahead().collect::<Vec<_>>(), [&node(0)]);
+        assert!(pair.step(), "it comes");
+        let now = pair.nodes[1].arrived();
+        assert!(arrived <= now);
+        arrived = now;
+    }
+    assert!(arrived > 0);
+    assert_eq!(pair.nodes[1].len(), 1_000);
+    pair.nodes[1].expect(&node(0), u64::MAX);
+    assert!(pair.nodes[1].caught_up(), "no log goes so far");
+}

@@ -43,6 +43,7 @@ use asks::Asks;
 use conflicts::Conflicts;
 use leaving::Leaving;
 use names::Names;
+use planning::Behind;
 use reserved::Reserved;
 use resuming::Resuming;
 use standbys::Standbys;
@@ -108,9 +109,10 @@ pub(crate) struct Node {
     plan_at: Option<Instant>,
     /// All names are being looked at.
     sweep: Option<Sweep>,
-    /// Since when the nodes agree, but not all that they hold of dead ones has arrived here.
-    behind_since: Option<Instant>,
-    /// Set once it has waited long enough for that, until the nodes agree anew.
+    /// Set while the nodes agree, but not all that they had written and hold of dead ones has
+    /// arrived here.
+    behind: Option<Behind>,
+    /// Set once it has waited long enough for that, until the ring changes.
     gave_up_waiting: bool,
     /// Until when the node owns nothing because it has not heard of the others yet.
     alone_until: Option<Instant>,
@@ -128,10 +130,6 @@ pub(crate) struct Node {
 
 /// A node that cannot reach its seeds goes on alone after this: they may not have started yet.
 pub(crate) const ALONE_AFTER: Duration = Duration::from_secs(2);
-
-/// A node that agrees with the others acts without what it still lacks of dead ones after this: a
-/// peer that cannot tell must not stop it for ever.
-const BEHIND_MAX: Duration = Duration::from_secs(2);
 
 /// How many names the reconciler looks at before the node handles other inputs.
 const PLAN_BUDGET: usize = 2_000;
@@ -160,7 +158,7 @@ impl Node {
             reserved: Reserved::default(),
             plan_at: None,
             sweep: None,
-            behind_since: None,
+            behind: None,
             gave_up_waiting: false,
             leaving: Leaving::default(),
             resuming: Vec::new(),
@@ -263,6 +261,7 @@ impl Node {
         let others = self.placing.members().map(|(node, _)| node.clone());
         let others = others.filter(|node| *node != self.me).collect();
         self.agreement.set_ring(now, self.placing.hash(), others);
+        self.gave_up_waiting = false;
         self.reconciler.ring_changed(now);
         self.reconsider_all(now);
     }
@@ -285,7 +284,9 @@ impl Node {
                 quiet = false;
                 match output {
                     Output::Send { to, message } => {
-                        self.send_behind_facts(now, &to, &Wire::Agree(message));
+                        let position = self.registry.position(&self.me);
+                        let agree = wire::AgreeFrame { position, message };
+                        self.send_behind_facts(now, &to, &Wire::Agree(agree));
                     }
                     Output::Event(event) => self.on_agreement(now, event),
                 }
@@ -373,9 +374,11 @@ impl Node {
                 let message = facts.message(&from);
                 self.registry.handle_message(now, from, message);
             }
-            Wire::Agree(message) => {
+            Wire::Agree(wire::AgreeFrame { position, message }) => {
                 self.log_starts(now);
+                self.registry.expect(&from, position);
                 self.agreement.handle_message(now, from, message);
+                self.check_behind(now);
             }
             Wire::Move(message) => self.moves.handle_message(now, from, message),
             Wire::Ask(ask) => self.on_ask(now, ask.ask(&from)),
@@ -429,7 +432,7 @@ impl Machine for Node {
         [
             self.alone_until,
             self.plan_at,
-            self.behind_since.map(|since| since + BEHIND_MAX),
+            self.behind.as_ref().map(|behind| behind.until),
             self.swim.poll_timeout(),
             self.links.poll_timeout(),
             self.registry.poll_timeout(),

@@ -15,24 +15,30 @@ impl Node {
     /// Whether this node may act as the owner of names.
     pub(super) fn may_own(&self) -> bool {
         self.alone_until.is_none()
-            && self.behind_since.is_none()
+            && self.behind.is_none()
             && self.agreement.may_act() != Standing::Waiting
     }
 
-    /// Looks whether all that the peers hold of dead nodes has arrived here: without it this node
-    /// could start a name anew that a dead node's last facts say is stopped, or elsewhere. Tells
-    /// whether the node may own names from now on.
+    /// Looks whether all has arrived here that the peers hold of dead nodes, and had written when
+    /// they acknowledged the ring: without it this node could start a name anew that is stopped, or
+    /// elsewhere. Tells whether the node may own names from now on.
     pub(super) fn check_behind(&mut self, now: Instant) -> bool {
         let is_behind = !self.gave_up_waiting
             && self.agreement.may_act() == Standing::Agreed
             && !self.registry.caught_up();
-        match self.behind_since {
+        let arrived = self.registry.arrived();
+        match &self.behind {
             None if is_behind => {
-                self.behind_since = Some(now);
+                self.behind = Some(Behind { arrived, until: now + BEHIND_MAX });
                 false
             }
-            Some(since) if !is_behind || since + super::BEHIND_MAX <= now => {
-                self.behind_since = None;
+            Some(behind) if is_behind && behind.until > now => false,
+            Some(behind) if is_behind && behind.arrived < arrived => {
+                self.behind = Some(Behind { arrived, until: now + BEHIND_MAX });
+                false
+            }
+            Some(_) => {
+                self.behind = None;
                 self.gave_up_waiting = is_behind;
                 if is_behind {
                     let missing = self.registry.ahead().cloned().collect();
@@ -42,14 +48,13 @@ impl Node {
                 self.reconsider_all(now);
                 true
             }
-            _ => false,
+            None => false,
         }
     }
 
     pub(super) fn on_agreement(&mut self, now: Instant, event: AgreementEvent) {
         match event {
             AgreementEvent::Agreed { .. } => {
-                self.gave_up_waiting = false;
                 self.check_behind(now);
                 self.plan_at = Some(now);
                 self.reconsider_all(now);
@@ -140,6 +145,18 @@ impl Node {
 
 /// A name whose move finds no connection or no room is looked at again after this.
 const BUSY_AGAIN: Duration = Duration::from_millis(100);
+
+/// A node that agrees with the others acts without what it still lacks once nothing has come for
+/// this long: a peer that cannot tell must not stop it for ever.
+const BEHIND_MAX: Duration = Duration::from_secs(2);
+
+/// A node that waits for what the others have and it has not.
+pub(super) struct Behind {
+    /// How much had arrived when it last looked whether more does.
+    arrived: u64,
+    /// When it looks again, and gives up where nothing has.
+    pub(super) until: Instant,
+}
 
 /// What the reconciler sees.
 struct View<'a> {

@@ -23,7 +23,7 @@ pub(crate) enum Wire {
     Own(OwnFacts),
     /// Agreement on the ring.
     #[serde(rename = "g")]
-    Agree(swarm_handoff::Agree),
+    Agree(AgreeFrame),
     /// A move of a name.
     #[serde(rename = "m")]
     Move(swarm_handoff::MoveMessage),
@@ -65,6 +65,16 @@ impl Wire {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         codec::decode(bytes, Limits { items: 262_144, ..Limits::of_bytes(Self::LEN_MAX) })
     }
+}
+
+/// What a node says about the ring, which counts only behind what it had written by then.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct AgreeFrame {
+    /// How far the sender's own log went.
+    #[serde(rename = "p")]
+    pub position: u64,
+    #[serde(rename = "m")]
+    pub message: swarm_handoff::Agree,
 }
 
 /// A run of the sender's own log.
