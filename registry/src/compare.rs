@@ -5,6 +5,7 @@ use crate::message::{Held, MARKS_MAX, Mark, Scope};
 use crate::peer::{Feed, Peer};
 use crate::quota::Quota;
 use crate::{Event, Message, Registry, Rejection};
+use std::sync::Weak;
 use swarm_base::{Instant, NodeId};
 
 /// The most logs that are held because a peer said that they exist.
@@ -340,7 +341,7 @@ impl Registry {
         }
         self.replica.clear(id);
         let log = &mut self.replica.logs[id];
-        (log.position, log.digest, log.snapshot) = (0, 0, None);
+        (log.position, log.digest, log.snapshot) = (0, 0, Weak::new());
         log.history.clear();
         self.ask(now, from, id, mark.position);
         None

@@ -6,7 +6,7 @@ use crate::message;
 use crate::snapshot::{Assembly, Building, Snapshot};
 use crate::staged::Takeover;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::Weak;
 use swarm_base::{Boot, Instant, NodeId};
 
 /// A log in this node's tables. Used again once its log is gone from them.
@@ -55,8 +55,8 @@ pub(crate) struct Log {
     pub(crate) takeover: Option<Box<Takeover>>,
     /// A snapshot that is being made.
     pub(crate) building: Option<Box<Building>>,
-    /// A snapshot that is being handed out.
-    pub(crate) snapshot: Option<Arc<Snapshot>>,
+    /// A snapshot that is being handed out, for as long as it is.
+    pub(crate) snapshot: Weak<Snapshot>,
     /// Who was asked for more of it.
     pub(crate) asked: Option<Asked>,
 }
@@ -84,7 +84,7 @@ impl Log {
             assembly: None,
             takeover: None,
             building: None,
-            snapshot: None,
+            snapshot: Weak::new(),
             asked: None,
         }
     }

@@ -10,9 +10,11 @@ use crate::peer::Peer;
 use crate::record::{Entry, Record, Resolution};
 use crate::replica::Replica;
 use crate::settle::Settling;
+use crate::snapshot::Snapshot;
 use crate::writer::Writer;
 use crate::{At, Bytes, Claim, Event, Fact, Message, Rejection, State, Why};
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 use swarm_base::{Instant, Machine, Name, NodeId, Output, Pid, Rng, Token};
 
@@ -35,6 +37,8 @@ pub struct Registry {
     pub(crate) unsent: bool,
     /// Whether something long goes on in slices.
     pub(crate) is_slicing: bool,
+    /// A snapshot that is ready, until the peers that wait for it are sent it.
+    pub(crate) made: Option<Arc<Snapshot>>,
     /// The latest time that this node was told.
     pub(crate) now: Instant,
     /// When facts of this node were last closed into a batch, and when the next are.
@@ -78,6 +82,7 @@ impl Registry {
             outputs: VecDeque::new(),
             unsent: false,
             is_slicing: false,
+            made: None,
             rejected: BTreeMap::new(),
             arrived: 0,
         }

@@ -56,6 +56,8 @@ pub(crate) struct Feed {
     on_way: VecDeque<(u64, usize)>,
     len_on_way: usize,
     transfer: Option<Transfer>,
+    /// Set until it is known whether the peer lacks the whole log.
+    is_new: bool,
     /// Until when the peer asked to be sent nothing.
     pub(crate) slowed: Option<Instant>,
     /// The position and the pieces at the peer's last compare: if neither has moved by the next
@@ -72,6 +74,7 @@ impl Feed {
             on_way: VecDeque::new(),
             len_on_way: 0,
             transfer: None,
+            is_new: position == 0,
             slowed: None,
             compared: None,
         }
@@ -135,6 +138,7 @@ impl Feed {
     }
 
     pub(crate) fn begin(&mut self, snapshot: Arc<Snapshot>) {
+        self.is_new = false;
         self.transfer = Some(Transfer { snapshot, next: 0, got: 0 });
     }
 
@@ -146,6 +150,12 @@ impl Feed {
                 None => Next::Nothing,
             };
         }
+        // Who has nothing is not led through all that was, in which names come back that have long
+        // been gone: it gets what is.
+        if self.is_new && upto > 0 {
+            return Next::Snapshot;
+        }
+        self.is_new = false;
         if self.sent >= upto || self.len_on_way >= len_max {
             return Next::Nothing;
         }

@@ -14,7 +14,7 @@ use crate::replica::Replica;
 use crate::snapshot::{Added, Assembly, Building, CHUNKS_MAX, Snapshot};
 use crate::staged::Takeover;
 use crate::{Encoded, Event, Message, Registry, Rejection};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use swarm_base::{Instant, NodeId};
 
@@ -292,6 +292,7 @@ impl Registry {
             let logs = &self.replica.logs;
             peer.feeds.retain(|id, feed| *id == OWN || !feed.has_sent(logs[*id].position));
         }
+        self.made = None;
     }
 
     /// Closes the open batch, unless the last one was closed a moment ago: facts that come in
@@ -360,7 +361,8 @@ impl Registry {
         match long {
             Some(id) if self.replica.logs[id].takeover.is_some() => self.go_on(now, id),
             Some(id) => {
-                self.unsent |= snapshot_of(&mut self.replica, id, self.config.slice_max).is_some();
+                self.made = snapshot_of(&mut self.replica, id, self.config.slice_max);
+                self.unsent |= self.made.is_some();
             }
             None => self.is_slicing = self.replica.remove_some(self.config.slice_max),
         }
@@ -379,7 +381,7 @@ impl Registry {
         let log = &mut self.replica.logs[id];
         (log.position, log.digest) = (position, digest);
         log.history.clear();
-        log.snapshot = None;
+        log.snapshot = Weak::new();
         let node = log.node.clone();
         self.advanced(now, id);
         if self.peers.contains_key(&from) {
@@ -424,17 +426,19 @@ impl Registry {
     }
 }
 
-/// The snapshot of a log, from the last one where the recent facts can lead on from there. `None`
+/// The snapshot of a log, from the last one where one more batch leads on from there. `None`
 /// while it is being made, which each call brings on by a slice.
 fn snapshot_of(replica: &mut Replica, id: LogId, slice: usize) -> Option<Arc<Snapshot>> {
     let log = &mut replica.logs[id];
     if log.takeover.is_some() {
         return None;
     }
-    if let Some(snapshot) = &log.snapshot
-        && (snapshot.position == log.position || log.history.covers(snapshot.position))
-    {
-        return Some(snapshot.clone());
+    if let Some(snapshot) = log.snapshot.upgrade() {
+        let n_behind = log.position.saturating_sub(snapshot.position);
+        let leads_on = log.history.covers(snapshot.position);
+        if n_behind == 0 || (leads_on && n_behind <= u64::from(BATCH_FACTS_MAX)) {
+            return Some(snapshot);
+        }
     }
     let begin = || Box::new(Building::new(log.node.boot));
     let mut building = log.building.take().unwrap_or_else(begin);
@@ -443,6 +447,6 @@ fn snapshot_of(replica: &mut Replica, id: LogId, slice: usize) -> Option<Arc<Sna
         return None;
     }
     let snapshot = Arc::new(building.finish(replica, id));
-    replica.logs[id].snapshot = Some(snapshot.clone());
+    replica.logs[id].snapshot = Arc::downgrade(&snapshot);
     Some(snapshot)
 }

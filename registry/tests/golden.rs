@@ -226,9 +226,10 @@ fn session() -> BTreeMap<String, Vec<u8>> {
     let (group, meta) = (called("g"), bytes("meta"));
     let joined = Fact::Joined { group, pid: pid(1), meta };
     let first = [named("by-pid", None), named("placed", spec()), named("stopped", spec()), joined];
-    writer.append_all(now, first);
     let mut sent = carry(&mut writer, &mut reader);
     carry(&mut reader, &mut writer);
+    sent.extend(carry(&mut writer, &mut reader));
+    writer.append_all(now, first);
     sent.extend(carry(&mut writer, &mut reader));
     writer.append(now, Fact::Ended { name: called("stopped"), token, why: Why::Stopped });
     sent.extend(carry(&mut writer, &mut reader));

@@ -100,10 +100,8 @@ fn a_peer_that_is_sent_too_much_says_so_and_gets_it_later() {
     }
     let all = 20_000;
     let (mut n_sent, mut n_slow, mut n_told) = (0, 0, 0);
-    for serial in 1..=all {
-        register(&mut nodes[0], now, serial);
-    }
     let start = now;
+    let mut is_known = false;
     while nodes[1].position(&node(1)) < all {
         assert!(now.since(start) < Duration::from_secs(30), "it does not arrive");
         let mut is_quiet = false;
@@ -124,6 +122,13 @@ fn a_peer_that_is_sent_too_much_says_so_and_gets_it_later() {
                     }
                 }
             }
+        }
+        // The two know of each other before there is anything: else a snapshot would tell it all.
+        if !std::mem::replace(&mut is_known, true) {
+            for serial in 1..=all {
+                register(&mut nodes[0], now, serial);
+            }
+            continue;
         }
         let taken = nodes[1].position(&node(1));
         let allowed = u64::from(most) * (1 + now.since(start).as_millis() as u64 / 1_000 + 1);

@@ -325,3 +325,34 @@ fn who_expects_facts_is_behind_until_they_have_come() {
     pair.nodes[1].expect(&node(0), u64::MAX);
     assert!(pair.nodes[1].caught_up(), "no log goes so far");
 }
+
+/// A node that holds nothing of a log is told what is, and not led through what was: names that
+/// have long been gone would come back on it for a while.
+#[test]
+fn who_holds_nothing_is_not_shown_the_past() {
+    let mut pair = Pair::new();
+    let name = called("device-0");
+    pair.claim(0, 1);
+    pair.claim(1, 1);
+    let token = Token::new(1, node(0).boot);
+    pair.nodes[0].append(pair.now, Fact::Ended { name: name.clone(), token, why: Why::Stopped });
+    pair.connect();
+    loop {
+        for output in std::iter::from_fn(|| pair.nodes[1].poll_output()).collect::<Vec<_>>() {
+            match output {
+                Output::Send { message, .. } => pair.on_way.push_back((0, message)),
+                Output::Event(swarm_registry::Event::Changed { name: told, .. }) => {
+                    assert_ne!(told, name, "it was gone before the two met");
+                }
+                Output::Event(_) => {}
+            }
+        }
+        if !pair.step() {
+            break;
+        }
+    }
+    assert_eq!(pair.nodes[1].len(), 1);
+    pair.claim(2, 1);
+    while pair.step() {}
+    assert_eq!(pair.nodes[1].len(), 2, "what is new comes as it is written");
+}
