@@ -411,8 +411,8 @@ fn a_promotion_that_fails_gives_the_process_back_under_a_higher_token() {
     target.standby("s", id.serial);
     target.hears("s", MoveMessage::Commit { id, token: token(2), mails: vec![] });
     target.said();
-    target.moves.promoted(at(0), id, Err("end_handoff panicked".into()));
     let why = Refusal::StartFailed { reason: "end_handoff panicked".into() };
+    target.moves.promoted(at(0), id, Err(why.clone()));
     let nack = MoveMessage::Nack { id, why: why.clone() };
     assert_eq!(target.said(), [Said::Send(nack.clone())]);
     source.hears("t", nack);

@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use swarm_base::{Instant, Name, NodeId, Pid};
 use swarm_process::{Clock, ExitReason, Lookup, Processes, Stage};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 /// What all handles of a node share.
@@ -112,10 +113,14 @@ impl Core {
         // One deadline for the wait here and for all that follows it.
         let deadline = self.clock.now() + left;
         let ask = Input::Ask { id, what, deadline, reply };
-        match tokio::time::timeout_at(self.clock.at(deadline), self.inputs.send(ask)).await {
-            Ok(Ok(())) => (),
-            Ok(Err(_)) => return Err(NodeStopped),
-            Err(_) => return Ok(Outcome::Timeout(Stage::Queued)),
+        // Only where the queue is full, a clock is needed to wait by.
+        if let Err(refused) = self.inputs.try_send(ask) {
+            let TrySendError::Full(ask) = refused else { return Err(NodeStopped) };
+            match tokio::time::timeout_at(self.clock.at(deadline), self.inputs.send(ask)).await {
+                Ok(Ok(())) => (),
+                Ok(Err(_)) => return Err(NodeStopped),
+                Err(_) => return Ok(Outcome::Timeout(Stage::Queued)),
+            }
         }
         // A caller that goes away takes its question with it.
         let guard = Forget { core: self, id };

@@ -255,7 +255,9 @@ impl World {
         toy.orphans.remove(&id);
         let runs = toy.processes.contains_key(name);
         if fails || (runs && self.deaths == Deaths::AlsoFalse) {
-            self.with(at, |moves, now| moves.promoted(now, id, Err("end_handoff panicked".into())));
+            self.with(at, |moves, now| {
+                moves.promoted(now, id, Err(Refusal::StartFailed { reason: "panicked".into() }))
+            });
             return;
         }
         self.ran(id, "promoted");

@@ -11,9 +11,11 @@ use swarm_registry::{At, Claim, Event as Fresh, Fact, Resolution, State, Why};
 impl Node {
     pub(super) fn on_fact(&mut self, now: Instant, event: Fresh) {
         match &event {
-            Fresh::Changed { name, now: pid, token, state, .. } => {
+            Fresh::Changed { name, now: pid, token, state, kind, .. } => {
                 let (name, pid, token) = (name.clone(), *pid, *token);
-                self.reconciler.mark(name.clone());
+                if self.is_to_look_at(*state, pid, kind.is_some()) {
+                    self.reconciler.mark(name.clone());
+                }
                 if *state == State::Held {
                     self.reserved.remove(&name);
                 }
@@ -29,6 +31,16 @@ impl Node {
             _ => (),
         }
         self.emit(super::Event::Facts(event));
+    }
+
+    /// Whether a name that has changed may be something for the reconciler: not where it is free,
+    /// another node's business, or a process's by its pid, which stays where it is.
+    fn is_to_look_at(&self, state: State, pid: Option<Pid>, is_placed: bool) -> bool {
+        match state {
+            State::Free => false,
+            State::Held => is_placed && pid.is_none_or(|pid| pid.boot == self.me.boot),
+            State::Orphan | State::Pending => true,
+        }
     }
 
     /// A claim of the target of a move counts as its acknowledgement, also where it has ended since:
@@ -92,20 +104,11 @@ impl Node {
                 self.resume_waiting(now);
             }
             MoveEvent::Build { id, offer, .. } => self.build(now, id, offer),
-            MoveEvent::Promote { id, token, mails, .. } => match self.standby(id) {
-                Some(pid) => {
-                    let mails = mails.into_iter().map(Vec::from).collect();
-                    self.command(Command::Promote { id, pid, token, mails });
-                }
-                None => self.moves.promoted(now, id, Err("the standby is gone".to_owned())),
-            },
-            MoveEvent::Discard { id, .. } => {
-                // One that is being built is thrown away once its start is over.
-                self.standbys.offers.remove(&id);
-                if let Some(standby) = self.standbys.ready.remove(&id) {
-                    self.command(Command::Discard { pid: standby.pid });
-                }
+            MoveEvent::Promote { id, name, token, mails } => {
+                let mails = mails.into_iter().map(Vec::from).collect();
+                self.promote(now, id, &name, token, mails);
             }
+            MoveEvent::Discard { id, .. } => self.discard(id),
             MoveEvent::SourceDied { id, name } => self.source_died(now, id, name),
             MoveEvent::Deliver { name, mails, .. } => {
                 if let Some(pid) = self.running(&name) {

@@ -87,6 +87,11 @@ impl Names {
         self.starting.contains_key(name)
     }
 
+    /// The token that `name` is starting with.
+    pub(super) fn starts_at(&self, name: &Name) -> Option<Token> {
+        self.starts.get(self.starting.get(name)?).map(|start| start.token)
+    }
+
     /// The start of `name`, where it is made for this very question.
     pub(super) fn start_for(&self, name: &Name, key: &AskKey) -> Option<u64> {
         let ticket = *self.starting.get(name)?;

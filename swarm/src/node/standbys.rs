@@ -48,8 +48,37 @@ impl Node {
         self.moves.built(now, id, Err(Refusal::StartFailed { reason }));
     }
 
-    pub(super) fn standby(&self, id: MoveId) -> Option<Pid> {
-        self.standbys.ready.get(&id).map(|standby| standby.pid)
+    /// Runs a standby, unless the name has come to run here meanwhile, as one that is cut off from
+    /// its node may: two copies of a name are for their conflict to settle, which knows one of each
+    /// node.
+    pub(super) fn promote(
+        &mut self,
+        now: Instant,
+        id: MoveId,
+        name: &Name,
+        token: Token,
+        mails: Vec<Vec<u8>>,
+    ) {
+        let own = self.registry.own(name).map(|own| own.token);
+        let refusal = match own.or_else(|| self.names.starts_at(name)) {
+            Some(token) => Refusal::RunsIt { token },
+            None => match self.standbys.ready.get(&id) {
+                Some(&Standby { pid, .. }) => {
+                    return self.command(Command::Promote { id, pid, token, mails });
+                }
+                None => Refusal::StartFailed { reason: "the standby is gone".to_owned() },
+            },
+        };
+        self.discard(id);
+        self.moves.promoted(now, id, Err(refusal));
+    }
+
+    /// Throws a standby away. One that is being built goes once its start is over.
+    pub(super) fn discard(&mut self, id: MoveId) {
+        self.standbys.offers.remove(&id);
+        if let Some(standby) = self.standbys.ready.remove(&id) {
+            self.command(Command::Discard { pid: standby.pid });
+        }
     }
 
     /// A standby has become the process of its name.
@@ -74,7 +103,8 @@ impl Node {
         if let Some(id) = found.map(|(id, _)| *id) {
             self.standbys.ready.remove(&id);
             self.moves.standby_exited(now, id, reason.to_string());
-            self.moves.promoted(now, id, Err(reason.to_string()));
+            let why = Refusal::StartFailed { reason: reason.to_string() };
+            self.moves.promoted(now, id, Err(why));
         }
     }
 }

@@ -40,7 +40,7 @@ impl Moves {
     }
 
     /// Answers [`MoveEvent::Promote`]: the claim on the name, or why the process does not run.
-    pub fn promoted(&mut self, now: Instant, id: MoveId, result: Result<Promoted, String>) {
+    pub fn promoted(&mut self, now: Instant, id: MoveId, result: Result<Promoted, Refusal>) {
         let Some(standby) = self.target.standbys.get(&id) else { return };
         let TargetPhase::Promoting { orphan } = standby.phase else { return };
         let (name, from) = (standby.name.clone(), standby.from.clone());
@@ -57,8 +57,7 @@ impl Moves {
                 }
                 self.send_ack(&from, id, promoted);
             }
-            Err(reason) => {
-                let why = Refusal::StartFailed { reason };
+            Err(why) => {
                 self.target.close(now, id, why.clone());
                 self.send(&from, MoveMessage::Nack { id, why });
             }
