@@ -69,12 +69,10 @@ fn facts() -> Vec<Fact> {
     let token = |epoch| Token::new(epoch, boot);
     let spec = Some(Spec { kind: "device".into(), args: bytes("args") });
     let claim = |text: &str, at| Claim {
-        name: name(text),
-        token: token(2),
         spec: spec.clone(),
-        at,
-        request: None,
+        meta: bytes("it"),
         groups: vec![(name("g"), bytes("meta"))],
+        ..Claim::new(name(text), token(2), at)
     };
     let ended = |text: &str, why| Fact::Ended { name: name(text), token: token(2), why };
     let moving = At::Moving { pid: pid(3), to: Role::Second.id(), id: 1 };

@@ -227,14 +227,7 @@ fn node(n: u64) -> NodeId {
 
 fn by_pid(n: u64, i: u64, epoch: u64) -> Fact {
     let boot = node(n).boot;
-    Fact::Named(Claim {
-        name: name(i),
-        token: Token::new(epoch, boot),
-        spec: None,
-        at: At::Running(Pid::new(boot, i + 1)),
-        request: None,
-        groups: Vec::new(),
-    })
+    Fact::Named(Claim::new(name(i), Token::new(epoch, boot), At::Running(Pid::new(boot, i + 1))))
 }
 
 fn placed(n: u64, i: u64, epoch: u64) -> Fact {

@@ -41,7 +41,7 @@ fn run(me: &NodeId, inbox: &Receiver<Post>, peers: &[(NodeId, Sender<Post>)]) {
     let name = Name::new(format!("device-of-{}", me.name)).expect("a name");
     let token = Token { epoch: registry.next_epoch(&name), boot: me.boot };
     let at = At::Running(Pid::new(me.boot, 1));
-    let claim = Claim { name, token, spec: None, at, request: None, groups: Vec::new() };
+    let claim = Claim::new(name, token, at);
     registry.append(now(), Fact::Named(claim));
 
     while registry.len() < peers.len() || begin.elapsed() < LINGER {

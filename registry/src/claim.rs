@@ -30,12 +30,22 @@ pub struct Claim {
     pub at: At,
     /// The request that made the claim, so that its retry gets `Ok` for its own start.
     pub request: Option<Request>,
+    /// What is said of the name, for whoever asks; it follows the name from claim to claim. At most
+    /// 64 KiB.
+    pub meta: Bytes,
     /// The groups to join again, with their metadata. Only where [`at`](Self::at) has no running
     /// process, or one that is being moved: a running one's memberships are facts of their own.
     pub groups: Vec<(Name, Bytes)>,
 }
 
 impl Claim {
+    /// A claim by pid, about which nothing else is said.
+    #[must_use]
+    pub fn new(name: Name, token: Token, at: At) -> Self {
+        let (meta, groups) = (Bytes::default(), Vec::new());
+        Self { name, token, spec: None, at, request: None, meta, groups }
+    }
+
     /// The process, where there is one.
     #[must_use]
     pub fn pid(&self) -> Option<Pid> {

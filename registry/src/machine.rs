@@ -248,6 +248,15 @@ impl Registry {
         members.get(pid.serial).filter(|_| pid.boot == self.me.boot)?.get(group)
     }
 
+    /// What is said of `name`, by the claim that it has or starts from; `None` where there is none.
+    #[must_use]
+    pub fn name_meta(&self, name: &Name) -> Option<Bytes> {
+        match self.resolve(name) {
+            Resolution::Held { claim, .. } | Resolution::Orphan { claim, .. } => Some(claim.meta),
+            Resolution::Free | Resolution::Pending { .. } => None,
+        }
+    }
+
     /// What can be tuned.
     #[must_use]
     pub const fn config(&self) -> &Config {

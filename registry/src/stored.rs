@@ -33,6 +33,7 @@ pub(crate) enum AtState {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Rest {
+    meta: Bytes,
     groups: Vec<(Name, Bytes)>,
     /// Where it goes, and which attempt that is.
     moving: Option<(NodeId, u64)>,
@@ -51,7 +52,7 @@ impl Stored {
             Some(spec) => (Some(kinds.share(spec.kind)), spec.args),
             None => (None, Bytes::default()),
         };
-        let rest = Rest { groups: claim.groups, moving };
+        let rest = Rest { meta: claim.meta, groups: claim.groups, moving };
         let rest = (rest != Rest::default()).then(|| Box::new(rest));
         Self { token: claim.token, request: claim.request, kind, args, serial, rest, state }
     }
@@ -71,6 +72,7 @@ impl Stored {
             spec: self.kind().map(|kind| Spec { kind, args: self.args.clone() }),
             at,
             request: self.request,
+            meta: self.rest.as_ref().map(|rest| rest.meta.clone()).unwrap_or_default(),
             groups: self.groups().to_vec(),
         }
     }
@@ -146,10 +148,11 @@ mod tests {
         let spec = Spec { kind: "device".into(), args: Bytes::default() };
         for at in [At::Starting, At::Running(pid), At::Moving { pid, to, id: 4 }, At::Waiting] {
             for (spec, groups) in [(None, vec![]), (Some(spec.clone()), vec![group.clone()])] {
+                let meta = Bytes::new(vec![7; groups.len()]).expect("short");
                 let name = Name::new("x").expect("a name");
                 let token = Token::new(5, boot);
                 let request = Some(Request::new(boot, 6));
-                let claim = Claim { name, token, spec, at: at.clone(), request, groups };
+                let claim = Claim { name, token, spec, at: at.clone(), request, meta, groups };
                 let stored = Stored::new(claim.clone(), &mut Kinds::default());
                 assert_eq!(stored.claim(&claim.name, boot), claim);
                 assert_eq!(stored.pid(boot), claim.pid());

@@ -46,6 +46,8 @@ pub(crate) struct Named<'a> {
     state: Option<State>,
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     request: Option<Request>,
+    #[serde(rename = "m", default, skip_serializing_if = "is_empty")]
+    meta: Bytes,
     #[serde(rename = "g", default, skip_serializing_if = "Vec::is_empty")]
     groups: Vec<(Name, Bytes)>,
 }
@@ -195,6 +197,7 @@ impl<'a> Named<'a> {
             serial: claim.pid().map(|pid| pid.serial),
             state,
             request: claim.request,
+            meta: claim.meta.clone(),
             groups: claim.groups.clone(),
         }
     }
@@ -214,7 +217,8 @@ impl<'a> Named<'a> {
             None => None,
         };
         let token = Token::new(self.epoch, self.boot.unwrap_or(writer));
-        Some(Claim { name: self.name, token, spec, at, request: self.request, groups: self.groups })
+        let Self { name, request, meta, groups, .. } = self;
+        Some(Claim { name, token, spec, at, request, meta, groups })
     }
 }
 

@@ -45,6 +45,7 @@ fn facts() -> Vec<(&'static str, Fact)> {
     vec![
         ("named-pid", Fact::Named(at(At::Running(pid(1))))),
         ("named-placed", Fact::Named(placed.clone())),
+        ("named-meta", Fact::Named(Claim { meta: bytes("meta"), ..placed.clone() })),
         ("named-starting", Fact::Named(Claim { at: At::Starting, ..placed.clone() })),
         ("named-moving", Fact::Named(Claim { at: moving, ..placed })),
         ("named-waiting", Fact::Named(waiting)),

@@ -87,14 +87,9 @@ impl Pair {
         // 1 KiB each: a piece takes about 230 of them.
         let spec = Spec { kind: "device".into(), args: bytes(&[7; 1024]) };
         let boot = node(0).boot;
-        let fact = Fact::Named(Claim {
-            name: called(&format!("device-{i}")),
-            token: Token::new(epoch, boot),
-            spec: Some(spec),
-            at: At::Running(Pid::new(boot, i)),
-            request: None,
-            groups: Vec::new(),
-        });
+        let (token, at) = (Token::new(epoch, boot), At::Running(Pid::new(boot, i)));
+        let claim = Claim::new(called(&format!("device-{i}")), token, at);
+        let fact = Fact::Named(Claim { spec: Some(spec), ..claim });
         self.nodes[0].append(self.now, fact);
     }
 

@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use swarm_base::{Instant, Name, NodeId, Pid};
 use swarm_process::{Clock, ExitReason, Lookup, Processes, Stage};
+use swarm_registry::Bytes;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -127,6 +128,13 @@ impl Core {
         let outcome = answer.await.map_err(|_| NodeStopped);
         std::mem::forget(guard);
         outcome
+    }
+
+    /// What is said of a name here.
+    pub(crate) async fn name_meta(&self, name: Name) -> Result<Option<Bytes>, NodeStopped> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Input::Meta { name, reply }).await?;
+        answer.await.map_err(|_| NodeStopped)
     }
 
     /// Hands something to the driver.

@@ -8,13 +8,13 @@ use crate::event::Events;
 use crate::ops::{
     Addressee, Call, Cast, Change, Drain, Leave, Membership, MultiCall, MultiCallDetailed, Pick,
     Publish, Register, RegisterPid, SendOne, Spawn, StopNamed, TIMEOUT, Unregister, UpdateMeta,
-    WhereisAtOwner, WhereisOrRegister,
+    UpdateNameMeta, WhereisAtOwner, WhereisOrRegister,
 };
 use crate::reference::{Address, Ref, Target};
 use crate::traffic::Watcher;
 use crate::{
-    Down, GroupChanges, Member, Message, Monitor, Name, NameChanges, NodeId, Pid, Registered,
-    Result, Snapshot, Stop, ToName, Worker,
+    Down, GroupChanges, Member, Message, MetaError, Monitor, Name, NameChanges, NodeId, Pid,
+    Registered, Result, Snapshot, Stop, ToName, Worker,
 };
 use std::fmt;
 use std::marker::PhantomData;
@@ -162,6 +162,34 @@ impl Swarm {
     /// `Timeout` where it does not answer.
     pub fn whereis_at_owner(&self, name: impl ToName) -> WhereisAtOwner<'_> {
         WhereisAtOwner { swarm: self, name: name.to_name(), timeout: TIMEOUT }
+    }
+
+    /// What is said of the name, as this node knows it; `None` where nobody has it. It follows the
+    /// name through restarts and moves, and is gone with it. Empty until it is
+    /// [changed](Self::update_name_meta).
+    ///
+    /// # Errors
+    ///
+    /// `Name` where the name is none, `NodeStopped`.
+    pub async fn name_meta(&self, name: impl ToName) -> Result<Option<Vec<u8>>, MetaError> {
+        let meta = self.core.name_meta(name.to_name()?).await;
+        Ok(meta.map_err(|_| MetaError::NodeStopped)?.map(|meta| meta.to_vec()))
+    }
+
+    /// Changes what is said of a name: `change` gets what is said and returns what is to be, at
+    /// most 64 KiB. Returns that. While the name is being moved or started again, this waits.
+    ///
+    /// A compare-and-swap at the node that has the name, as
+    /// [`update_meta`](Self::update_meta) is for what a process says in a group.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` where nobody has the name, `TooLong` above 64 KiB, `Timeout`.
+    pub fn update_name_meta<F>(&self, name: impl ToName, change: F) -> UpdateNameMeta<'_, F>
+    where
+        F: FnMut(&[u8]) -> Vec<u8> + Send,
+    {
+        UpdateNameMeta::new(self, name.to_name(), change)
     }
 
     /// All names and their processes, in no order.

@@ -42,8 +42,8 @@ mod ending;
 
 mod errors;
 pub use errors::{
-    CallError, CastError, ConfigError, DrainError, Error, GroupError, RegisterError, Result,
-    SpawnError, StartError, UnregisterError, WhereisError,
+    CallError, CastError, ConfigError, DrainError, Error, GroupError, MetaError, RegisterError,
+    Result, SpawnError, StartError, UnregisterError, WhereisError,
 };
 
 mod event;

@@ -250,7 +250,7 @@ pub fn called(name: &str) -> Name {
 /// A claim with a spec.
 pub fn claim(name: &str, token: Token, at: At) -> Claim {
     let spec = Spec { kind: "device".into(), args: bytes(b"args") };
-    Claim { name: called(name), token, spec: Some(spec), at, request: None, groups: Vec::new() }
+    Claim { spec: Some(spec), ..Claim::new(called(name), token, at) }
 }
 
 pub fn bytes(bytes: &[u8]) -> Bytes {

@@ -97,12 +97,8 @@ fn start(member: &mut Member, facts: &mut Vec<Fact>) -> (Pid, Name) {
     let pid = member.spawn(&name, How::Registered);
     let spec = Spec { kind: "device".into(), args: Bytes::default() };
     facts.push(Fact::Named(Claim {
-        name: name.clone(),
-        token: Token::new(1, boot),
         spec: Some(spec),
-        at: At::Running(pid),
-        request: None,
-        groups: Vec::new(),
+        ..Claim::new(name.clone(), Token::new(1, boot), At::Running(pid))
     }));
     (pid, name)
 }

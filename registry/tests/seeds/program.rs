@@ -44,7 +44,7 @@ impl Member {
         let token = self.next_token(&name);
         let pid = self.spawn(&name, How::ByPid);
         let at = At::Running(pid);
-        let claim = Claim { name, token, spec: None, at, request: None, groups: Vec::new() };
+        let claim = Claim::new(name, token, at);
         self.registry.append(now, Fact::Named(claim));
     }
 
@@ -99,7 +99,7 @@ impl Member {
         let token = Token::new(epoch, self.me().boot);
         let pid = self.spawn(&parcel.name, How::Moved(parcel.pid));
         let (name, spec, at) = (parcel.name.clone(), parcel.spec.clone(), At::Running(pid));
-        let claim = Claim { name, token, spec, at, request: None, groups: Vec::new() };
+        let claim = Claim { spec, ..Claim::new(name, token, at) };
         self.name_and_join(now, claim, pid, parcel.groups.clone());
         token
     }
@@ -200,7 +200,7 @@ impl Member {
     ) {
         let token = self.next_token(&name);
         let at = At::Starting;
-        let claim = Claim { name: name.clone(), token, spec, at, request: None, groups };
+        let claim = Claim { spec, groups, ..Claim::new(name.clone(), token, at) };
         self.registry.append(now, Fact::Named(claim));
         let at = now + self.rng.duration(Duration::ZERO..=self.temper.start_max);
         self.starts.insert(name, Start { at, ..start });

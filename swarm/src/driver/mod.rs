@@ -11,9 +11,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use swarm_base::{Instant, Machine, Output};
+use swarm_base::{Instant, Machine, Name, Output};
 use swarm_link::quic::{Endpoint, Lane, Notice as LinkNotice, Push};
 use swarm_process::Notice as ProcessNotice;
+use swarm_registry::Bytes;
 use swarm_swim::udp::{Arrival, Port};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -34,6 +35,8 @@ pub(crate) enum Input {
     Depart { done: oneshot::Sender<()> },
     /// Flush, close and end.
     Stop,
+    /// What is said of a name.
+    Meta { name: Name, reply: oneshot::Sender<Option<Bytes>> },
     /// The state of the node.
     Snapshot { reply: oneshot::Sender<crate::Snapshot> },
 }
@@ -280,6 +283,9 @@ impl Driver {
             Input::Stop => {
                 self.node.close(now);
                 self.end = Some(End::Flush);
+            }
+            Input::Meta { name, reply } => {
+                let _ = reply.send(self.node.registry().name_meta(&name));
             }
             Input::Snapshot { reply } => {
                 let _ = reply.send(crate::snapshot::of(&self.node, &self.core));

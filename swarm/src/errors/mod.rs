@@ -4,7 +4,7 @@ mod messages;
 pub use messages::{CallError, CastError, GroupError};
 
 mod names;
-pub use names::{RegisterError, SpawnError, UnregisterError, WhereisError};
+pub use names::{MetaError, RegisterError, SpawnError, UnregisterError, WhereisError};
 
 mod start;
 pub use start::{ConfigError, DrainError, StartError};
@@ -30,6 +30,9 @@ pub enum Error {
     /// A name was not taken away, or its process not stopped.
     #[error(transparent)]
     Unregister(#[from] UnregisterError),
+    /// What is said of a name was not changed.
+    #[error(transparent)]
+    Meta(#[from] MetaError),
     /// The owner of a name could not be asked.
     #[error(transparent)]
     Whereis(#[from] WhereisError),
@@ -71,6 +74,7 @@ impl Error {
             Self::Register(error) => error.is_retryable(),
             Self::Spawn(error) => error.is_retryable(),
             Self::Unregister(error) => error.is_retryable(),
+            Self::Meta(error) => error.is_retryable(),
             Self::Whereis(error) => error.is_retryable(),
             Self::Call(error) => error.is_retryable(),
             Self::Cast(error) => error.is_retryable(),
@@ -88,6 +92,7 @@ impl Error {
             Self::Register(error) => error.code(),
             Self::Spawn(error) => error.code(),
             Self::Unregister(error) => error.code(),
+            Self::Meta(error) => error.code(),
             Self::Whereis(error) => error.code(),
             Self::Call(error) => error.code(),
             Self::Cast(error) => error.code(),

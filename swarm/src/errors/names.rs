@@ -170,6 +170,64 @@ impl SpawnError {
     }
 }
 
+/// Why what is said of a name was not changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MetaError {
+    /// Nobody has the name.
+    #[error("no process has the name {name}")]
+    NotFound {
+        /// The name.
+        name: Name,
+    },
+    /// It is too long. Nothing changed.
+    #[error("metadata of {len} bytes for {name}, at most {max} are kept on every node")]
+    TooLong {
+        /// The name.
+        name: Name,
+        /// How many bytes there were.
+        len: usize,
+        /// How many there may be.
+        max: usize,
+    },
+    /// The name is none.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The time was over. It may still happen.
+    #[error("what is said of {name} was not changed within {after:?}: {stage}")]
+    Timeout {
+        /// The name.
+        name: Name,
+        /// Where it waited.
+        stage: Stage,
+        /// How long.
+        after: Duration,
+    },
+    /// This node has stopped.
+    #[error("the node has stopped")]
+    NodeStopped,
+}
+
+impl MetaError {
+    /// Whether the same operation can succeed when it is tried again.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Timeout { .. } | Self::NotFound { .. })
+    }
+
+    /// A name for the error that does not change between releases.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "not-found",
+            Self::TooLong { .. } => "invalid-meta",
+            Self::Name(_) => "invalid-name",
+            Self::Timeout { .. } => "timeout",
+            Self::NodeStopped => "node-stopped",
+        }
+    }
+}
+
 /// Why a name was not taken away, or its process not stopped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

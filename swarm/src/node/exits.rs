@@ -72,18 +72,14 @@ impl Node {
     ) {
         match self.names.decide(now, name, &spec.kind, reason) {
             Decision::Restart { after } => {
-                let request = self.request_of(name);
-                self.registry.append(
-                    now,
-                    Fact::Named(Claim {
-                        name: name.clone(),
-                        token,
-                        spec: Some(spec.clone()),
-                        at: At::Waiting,
-                        request,
-                        groups: groups.to_vec(),
-                    }),
-                );
+                let claim = Claim {
+                    spec: Some(spec.clone()),
+                    request: self.request_of(name),
+                    meta: self.registry.name_meta(name).unwrap_or_default(),
+                    groups: groups.to_vec(),
+                    ..Claim::new(name.clone(), token, At::Waiting)
+                };
+                self.registry.append(now, Fact::Named(claim));
                 self.names.restarts.insert((now + after, name.clone()));
             }
             Decision::Done => self.released(now, name, token),

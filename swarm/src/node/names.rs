@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use swarm_base::{Index, Instant, Name, Pid, Token};
 use swarm_handoff::MoveId;
 use swarm_process::{Decision, ExitReason, Supervision};
-use swarm_registry::{At, Bytes, Claim, Fact, Request, Spec};
+use swarm_registry::{At, Bytes, Claim, Fact, Registry, Request, Spec};
 
 /// Groups, with what their member says of itself in each.
 pub(super) type Groups = Vec<(Name, Bytes)>;
@@ -40,7 +40,7 @@ pub(super) struct Start {
 
 impl Start {
     /// What the log has to say of it, once.
-    pub(super) fn log(&mut self) -> Option<Fact> {
+    pub(super) fn log(&mut self, registry: &Registry) -> Option<Fact> {
         if self.logged || matches!(self.cause, Cause::Standby(_) | Cause::Restart) {
             return None;
         }
@@ -50,12 +50,11 @@ impl Start {
             _ => None,
         };
         Some(Fact::Named(Claim {
-            name: self.name.clone(),
-            token: self.token,
             spec: Some(self.spec.clone()),
-            at: At::Starting,
             request,
+            meta: registry.name_meta(&self.name).unwrap_or_default(),
             groups: self.groups.clone(),
+            ..Claim::new(self.name.clone(), self.token, At::Starting)
         }))
     }
 }

@@ -174,15 +174,8 @@ impl Node {
                 let token = self.next_token(name);
                 let position = self.registry.append(
                     now,
-                    Fact::Named(Claim {
-                        name: name.clone(),
-                        token,
-                        spec: None,
-                        at: At::Running(pid),
-                        // A retry names the same process, and gets `Ok` by that.
-                        request: None,
-                        groups: Vec::new(),
-                    }),
+                    // Of no request: a retry names the same process, and gets `Ok` by that.
+                    Fact::Named(Claim::new(name.clone(), token, At::Running(pid))),
                 );
                 let at = Some((self.me.clone(), position));
                 self.answer(now, key, Outcome::Registered, at);

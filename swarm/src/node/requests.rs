@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use swarm_base::{Instant, Name, NodeId, Pid};
 use swarm_process::Stage;
-use swarm_registry::{At, Bytes, Fact, Resolution};
+use swarm_registry::{At, Bytes, Claim, Fact, Resolution};
 
 impl Node {
     /// A caller of this node asks; `Event::Answer` with the same id answers, within `deadline`.
@@ -110,7 +110,7 @@ impl Node {
                 let joined = |node: &Self, pid| node.join_of(pid, group.clone(), meta);
                 self.consider_membership(now, key, member, joined);
             }
-            What::Swap { member, group, old, new } => {
+            What::Swap { member, group: Some(group), old, new } => {
                 let swapped = |node: &Self, pid| match node.registry.meta(pid, group) {
                     Some(meta) if meta == old => {
                         let (group, meta) = (group.clone(), new.clone());
@@ -118,6 +118,19 @@ impl Node {
                     }
                     Some(meta) => Err(Outcome::Differs(meta.clone())),
                     None => Err(Outcome::NotMember),
+                };
+                self.consider_membership(now, key, member, swapped);
+            }
+            What::Swap { member, group: None, old, new } => {
+                let swapped = |node: &Self, _| match member {
+                    Target::Name(name) => match node.registry.own(name) {
+                        Some(claim) if claim.meta == *old => {
+                            Ok(Fact::Named(Claim { meta: new.clone(), ..claim }))
+                        }
+                        Some(claim) => Err(Outcome::Differs(claim.meta)),
+                        None => Err(Outcome::NotFound),
+                    },
+                    Target::Pid(_) => Err(Outcome::NotFound),
                 };
                 self.consider_membership(now, key, member, swapped);
             }

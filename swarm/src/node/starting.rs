@@ -108,14 +108,9 @@ impl Node {
         self.names.stopping.remove(&name);
         self.moves.forget(&name);
         let request = request.or_else(|| self.request_of(&name));
-        let claim = Claim {
-            name,
-            token,
-            spec: Some(spec.clone()),
-            at: At::Running(pid),
-            request,
-            groups: Vec::new(),
-        };
+        let meta = self.registry.name_meta(&name).unwrap_or_default();
+        let spec = Some(spec.clone());
+        let claim = Claim { spec, request, meta, ..Claim::new(name, token, At::Running(pid)) };
         let joins = groups.iter().map(|(group, meta)| Fact::Joined {
             group: group.clone(),
             pid,
@@ -211,7 +206,7 @@ impl Node {
     pub(super) fn log_starts(&mut self, now: Instant) {
         let mut facts = Vec::new();
         for start in self.names.starts.values_mut() {
-            facts.extend(start.log());
+            facts.extend(start.log(&self.registry));
         }
         if !facts.is_empty() {
             self.registry.append_all(now, facts);
@@ -222,7 +217,7 @@ impl Node {
     pub(super) fn log_start_of(&mut self, now: Instant, name: &Name) {
         let Some(ticket) = self.names.starting.get(name) else { return };
         let start = self.names.starts.get_mut(ticket);
-        if let Some(fact) = start.and_then(Start::log) {
+        if let Some(fact) = start.and_then(|start| start.log(&self.registry)) {
             self.registry.append(now, fact);
         }
     }

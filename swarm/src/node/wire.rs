@@ -256,20 +256,20 @@ pub(crate) enum What {
         #[serde(rename = "m", with = "serde_bytes")]
         meta: Vec<u8>,
     },
-    /// Let a process that is in a group say something else of itself there, if what it says is
-    /// still this.
+    /// Let a process that is in a group say something else of itself there, or whoever has a name
+    /// something else of the name, if what is said is still this.
     #[serde(rename = "c")]
     Swap {
         /// The process.
         #[serde(rename = "p")]
         member: Target,
-        /// The group.
-        #[serde(rename = "g")]
-        group: Name,
-        /// What it says.
+        /// The group; without one it is about the name.
+        #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
+        group: Option<Name>,
+        /// What is said.
         #[serde(rename = "o")]
         old: Bytes,
-        /// What it is to say.
+        /// What is to be said.
         #[serde(rename = "m")]
         new: Bytes,
     },
@@ -365,7 +365,7 @@ pub(crate) enum Outcome {
     /// The process is not in the group.
     #[serde(rename = "m")]
     NotMember,
-    /// It says this of itself in the group, and not what was expected.
+    /// This is said, and not what was expected.
     #[serde(rename = "x")]
     Differs(Bytes),
     /// There are as many names, or the process is in as many groups, as may be.

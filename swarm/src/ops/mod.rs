@@ -13,7 +13,7 @@ mod leave;
 pub use leave::{Drain, DrainProgress, DrainStep, Leave};
 
 mod meta;
-pub use meta::UpdateMeta;
+pub use meta::{UpdateMeta, UpdateNameMeta};
 
 mod multi_call;
 pub use multi_call::{MultiCall, MultiCallDetailed, Replies};

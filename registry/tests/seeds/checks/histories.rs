@@ -48,7 +48,7 @@ impl Story {
         let at = At::Running(pid(n, serial));
         let token = Token::new(epoch, id(n).boot);
         let spec = Some(Spec { kind: "device".into(), args: Bytes::default() });
-        let claim = Claim { name: called(name), token, spec, at, request: None, groups: vec![] };
+        let claim = Claim { spec, ..Claim::new(called(name), token, at) };
         self.with(n, |member, now| member.registry.append(now, Fact::Named(claim)));
     }
 
