@@ -3,7 +3,9 @@
 mod common;
 
 use common::claim;
+use std::collections::BTreeMap;
 use std::time::Duration;
+use swarm_base::codec;
 use swarm_base::{Boot, Instant, Machine, NodeId, NodeName, Output, Pid, Rng, Token};
 use swarm_registry::{At, Config, Fact, Message, Registry};
 
@@ -144,4 +146,65 @@ fn a_peer_that_is_sent_too_much_says_so_and_gets_it_later() {
     assert_eq!(refused, ["too fast"]);
     assert!(n_sent < 200, "{n_sent} messages");
     assert_eq!(nodes[1].len() as u64, all);
+}
+
+/// A comparison says how far each log is held, and not what is in it.
+#[test]
+fn nodes_that_hold_the_same_compare_in_less_than_a_kibibyte() {
+    let mut now = Instant::after_start(Duration::from_secs(1));
+    let ids = 1..=10;
+    let config = Config::default().check().expect("within bounds");
+    let make = |n: u64| Registry::new(now, node(n), config.clone(), Rng::new(n));
+    let mut nodes: BTreeMap<u64, Registry> = ids.clone().map(|n| (n, make(n))).collect();
+    for (n, registry) in &mut nodes {
+        for other in ids.clone().filter(|other| other != n) {
+            registry.node_up(now, node(other));
+            registry.session_up(now, node(other));
+        }
+        let boot = node(*n).boot;
+        let claim = |serial| {
+            let (token, at) = (Token::new(1, boot), At::Running(Pid::new(boot, serial)));
+            Fact::Named(claim(&format!("n{n}-{serial}"), token, at))
+        };
+        registry.append_all(now, (1..=1_000).map(claim));
+    }
+    // Delivers until nobody has anything to say, and returns what was said from whom to whom.
+    let talk = |nodes: &mut BTreeMap<u64, Registry>, now| {
+        let mut said: BTreeMap<(u64, u64), Vec<Message>> = BTreeMap::new();
+        loop {
+            let mut on_way = Vec::new();
+            for (n, registry) in &mut *nodes {
+                while registry.poll_timeout().is_some_and(|at| at <= now) {
+                    registry.handle_timeout(now);
+                }
+                while let Some(output) = registry.poll_output() {
+                    if let Output::Send { to, message } = output {
+                        on_way.push((*n, to.boot.millis, message));
+                    }
+                }
+            }
+            if on_way.is_empty() {
+                return said;
+            }
+            for (from, to, message) in on_way {
+                said.entry((from, to)).or_default().push(message.clone());
+                let registry = nodes.get_mut(&to).expect("it is one of them");
+                registry.handle_message(now, node(from), message);
+            }
+        }
+    };
+    for _ in 0..2 {
+        talk(&mut nodes, now);
+        now += Config::default().push_delay + Config::default().ack_delay;
+    }
+    assert!(nodes.values().all(|registry| registry.len() == 10_000));
+    now += Config::default().compare_interval * 2;
+    let said = talk(&mut nodes, now);
+    assert_eq!(said.len(), 90, "everybody compares with everybody");
+    for ((from, to), messages) in said {
+        let is_compare = |message: &Message| matches!(message, Message::Compare { .. });
+        assert!(messages.iter().all(is_compare), "from {from} to {to}: nothing is missing");
+        let len: usize = messages.iter().map(|m| codec::encode(m).expect("it encodes").len()).sum();
+        assert!(len <= 1_024, "from {from} to {to}: {len} bytes");
+    }
 }
