@@ -3,10 +3,11 @@
 use crate::config::{Checked, Config};
 use crate::core::Core;
 use crate::driver::{Driver, Errands, Started};
+use crate::lists::Lists;
 use crate::node::{MakeStrategy, Node, NodeMeta, Parts, Placing};
 use crate::traffic::Inbound;
 use crate::worker::{KindError, Kinds};
-use crate::{ConfigError, StartError, Swarm, Worker};
+use crate::{ConfigError, NodePattern, StartError, Swarm, Worker};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub struct Builder {
     kinds: Kinds,
     kind_error: Option<KindError>,
     strategy: MakeStrategy,
+    allow: Vec<NodePattern>,
+    deny: Vec<NodePattern>,
     weight: f64,
     roles: BTreeSet<String>,
     ready: bool,
@@ -113,6 +116,8 @@ impl Builder {
             kinds: Kinds::default(),
             kind_error: None,
             strategy: Arc::new(|| Box::new(Ring::new())),
+            allow: Vec::new(),
+            deny: Vec::new(),
             weight: 1.0,
             roles: BTreeSet::new(),
             ready: true,
@@ -175,6 +180,24 @@ impl Builder {
         self
     }
 
+    /// The only nodes that names may be placed on. All others are observers: they register, find,
+    /// call and group what runs elsewhere, spawn and register processes of their own, and get no
+    /// names of others. Without it, or empty, all nodes take names but those that
+    /// [`deny`](Self::deny) leaves out; with it that list counts no more.
+    ///
+    /// All nodes must have the same lists. One that its own lists leave out is left out by all.
+    pub fn allow<P: Into<NodePattern>>(mut self, nodes: impl IntoIterator<Item = P>) -> Self {
+        self.allow.extend(nodes.into_iter().map(Into::into));
+        self
+    }
+
+    /// Nodes that no names may be placed on, as with [`allow`](Self::allow), besides those that
+    /// are there for a moment only: `^remsh.*$`, `^.+_upgrader_.+$` and `^.+_maint_.+$`.
+    pub fn deny<P: Into<NodePattern>>(mut self, nodes: impl IntoIterator<Item = P>) -> Self {
+        self.deny.extend(nodes.into_iter().map(Into::into));
+        self
+    }
+
     /// The node's share of the names, relative to those of others: 1.0 by default.
     pub const fn weight(mut self, weight: f64) -> Self {
         self.weight = weight;
@@ -233,6 +256,7 @@ impl Builder {
             return Err(ConfigError::new("cluster", format!("{len} bytes long"), want).into());
         }
         let weight = Weight::new(self.weight).map_err(ConfigError::from)?;
+        let lists = Lists::new(&self.allow, &self.deny)?;
         if self.secret.is_none() && !self.seeds.is_empty() {
             let want = "that of the seeds' cluster";
             return Err(ConfigError::new("secret", "not set", want).into());
@@ -268,6 +292,7 @@ impl Builder {
             cluster: self.cluster,
             kinds: self.kinds,
             strategy: self.strategy,
+            lists,
             weight,
             roles: self.roles,
             ready: self.ready,
@@ -293,6 +318,7 @@ struct Plan {
     cluster: String,
     kinds: Kinds,
     strategy: MakeStrategy,
+    lists: Lists,
     weight: Weight,
     roles: BTreeSet<String>,
     ready: bool,
@@ -407,6 +433,7 @@ impl Plan {
             weight: self.weight.as_f64(),
             roles: self.roles.clone(),
             ready: self.ready,
+            is_left_out: !self.lists.admit(&me.name),
         };
         let metadata = Metadata::new(meta.encode()).map_err(|error| {
             let want = "short enough for the names of all kinds and roles to fit";
@@ -439,7 +466,7 @@ impl Plan {
                 agreement: Agreement::new(now, handoff.clone(), me.clone()),
                 moves: Moves::new(now, handoff.clone(), me.clone(), rng.fork()),
                 reconciler: Reconciler::new(now, handoff.clone(), me.clone(), rng.fork()),
-                placing: Placing::new(self.strategy.clone()),
+                placing: Placing::new(self.strategy.clone(), self.lists.clone()),
                 policies: policies.collect(),
                 seeded: !self.seeds.is_empty(),
                 me: me.clone(),

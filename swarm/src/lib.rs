@@ -18,6 +18,13 @@
 //! | [`Event`], [`Member`], [`Snapshot`] | what happens, who is there, how a node stands |
 //! | [`Error`] and one enum for each operation | what was tried, where, for how long |
 //!
+//! # Who takes names
+//!
+//! A name is placed on a node that serves its kind ([`Builder::worker`]), is ready
+//! ([`Swarm::set_ready`]), and passes the lists ([`Builder::allow`], [`Builder::deny`]). All other
+//! nodes are observers: they use the whole API, and no names are placed on them. [`Member`] says
+//! of each node why it takes none.
+//!
 //! # Guarantees
 //!
 //! A registered name runs on at least one node while one that may run it lives and one that has
@@ -54,8 +61,11 @@ pub use handle::Swarm;
 
 mod hub;
 
+mod lists;
+pub use lists::NodePattern;
+
 mod member;
-pub use member::{Member, MemberState};
+pub use member::{LeftOut, Member, MemberState};
 
 mod monitor;
 pub use monitor::Monitor;

@@ -1,11 +1,12 @@
 //! The nodes of the cluster, as one of them sees them.
 
+use crate::lists::{Lists, Verdict};
 use crate::node::{Node, NodeMeta};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use swarm_base::NodeId;
+use swarm_base::{NodeId, NodeName};
 use swarm_swim::State;
 
 /// A node of the cluster, as this one sees it.
@@ -28,10 +29,30 @@ pub struct Member {
     pub weight: f64,
     /// What its operator calls it.
     pub roles: BTreeSet<String>,
-    /// Whether names may be placed on it.
+    /// Whether it says that names may be placed on it.
     pub ready: bool,
-    /// The share of the names that it is due, 0 to 1: its weight in that of all that are ready.
+    /// Why no names are placed on it, whatever it serves. `None` where they are.
+    pub left_out: Option<LeftOut>,
+    /// The share of the names that it is due, 0 to 1: its weight in that of all that take names.
     pub share: f64,
+}
+
+/// Why no names are placed on a node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[non_exhaustive]
+pub enum LeftOut {
+    /// It is not ready.
+    NotReady,
+    /// It is not in the list of [`Builder::allow`](crate::Builder::allow).
+    NotAllowed,
+    /// This entry of the list of [`Builder::deny`](crate::Builder::deny), or a built-in one, means
+    /// it.
+    Denied {
+        /// The entry.
+        pattern: String,
+    },
+    /// Its own lists leave it out, and those of this node do not.
+    ByItself,
 }
 
 /// Whether a member answers.
@@ -46,16 +67,18 @@ pub enum MemberState {
 
 /// The members of `node`'s cluster that it does not hold dead, in order of their names.
 pub(crate) fn members(node: &Node) -> Arc<[Member]> {
-    let mut members: Vec<_> = node.swim().members().filter_map(member).collect();
+    let lists = node.placing().lists();
+    let members = node.swim().members().filter_map(|found| member(found, lists));
+    let mut members: Vec<_> = members.collect();
     members.sort_by(|one, other| one.id.cmp(&other.id));
-    let total: f64 = members.iter().filter(|m| m.ready).map(|m| m.weight).sum();
-    for member in members.iter_mut().filter(|member| member.ready) {
+    let total: f64 = members.iter().filter(|m| m.left_out.is_none()).map(|m| m.weight).sum();
+    for member in members.iter_mut().filter(|member| member.left_out.is_none()) {
         member.share = member.weight / total;
     }
     members.into()
 }
 
-fn member(member: &swarm_swim::Member) -> Option<Member> {
+fn member(member: &swarm_swim::Member, lists: &Lists) -> Option<Member> {
     let state = match member.state {
         State::Alive => MemberState::Alive,
         State::Suspect => MemberState::Suspect,
@@ -63,6 +86,7 @@ fn member(member: &swarm_swim::Member) -> Option<Member> {
     };
     let meta = NodeMeta::decode(member.metadata.as_bytes()).ok()?;
     Some(Member {
+        left_out: left_out(&member.id.name, &meta, lists),
         id: member.id.clone(),
         state,
         incarnation: member.incarnation,
@@ -74,4 +98,14 @@ fn member(member: &swarm_swim::Member) -> Option<Member> {
         ready: meta.ready,
         share: 0.0,
     })
+}
+
+fn left_out(name: &NodeName, meta: &NodeMeta, lists: &Lists) -> Option<LeftOut> {
+    match lists.verdict(name) {
+        Verdict::NotAllowed => Some(LeftOut::NotAllowed),
+        Verdict::Denied(pattern) => Some(LeftOut::Denied { pattern: pattern.to_owned() }),
+        Verdict::Admitted if meta.is_left_out => Some(LeftOut::ByItself),
+        Verdict::Admitted if !meta.ready => Some(LeftOut::NotReady),
+        Verdict::Admitted => None,
+    }
 }

@@ -28,8 +28,8 @@ pub enum RegisterError {
         /// The kind that was asked for.
         want: &'static str,
     },
-    /// No node may own the name at present: none serves the kind and is ready, or there are too
-    /// few. Nothing changed.
+    /// No node may own the name at present: none serves the kind, is ready and passes the lists, or
+    /// there are too few. Nothing changed.
     #[error("no node is available for name {name} of kind {kind}")]
     NoNodeAvailable {
         /// The name.

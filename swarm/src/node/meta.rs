@@ -23,9 +23,17 @@ pub(crate) struct NodeMeta {
     /// Whether names may be placed on it.
     #[serde(rename = "y", default)]
     pub ready: bool,
+    /// Whether its own lists leave it out: it takes no names, however ready it is.
+    #[serde(rename = "o", default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_left_out: bool,
 }
 
 impl NodeMeta {
+    /// Whether names may be placed on the node, as far as it says so itself.
+    pub(crate) const fn takes_names(&self) -> bool {
+        self.ready && !self.is_left_out
+    }
+
     /// The bytes of the metadata.
     pub(crate) fn encode(&self) -> Vec<u8> {
         codec::encode(self).expect("strings, numbers and a socket address encode")

@@ -1,6 +1,7 @@
 //! Who should run what: one ring for each kind, over the nodes that may run it.
 
 use super::meta::NodeMeta;
+use crate::lists::Lists;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ pub(crate) type MakeStrategy = Arc<dyn Fn() -> Box<dyn Strategy> + Send + Sync>;
 /// The rings of this node, and the members that they are made of.
 pub(crate) struct Placing {
     make: MakeStrategy,
+    lists: Lists,
     members: BTreeMap<NodeName, (NodeId, NodeMeta)>,
     rings: BTreeMap<String, Box<dyn Strategy>>,
 }
@@ -28,12 +30,14 @@ pub(crate) enum Owner {
 }
 
 impl Placing {
-    pub(crate) fn new(make: MakeStrategy) -> Self {
-        Self { make, members: BTreeMap::new(), rings: BTreeMap::new() }
+    pub(crate) fn new(make: MakeStrategy, lists: Lists) -> Self {
+        Self { make, lists, members: BTreeMap::new(), rings: BTreeMap::new() }
     }
 
     /// Takes in what a live node says of itself. Tells whether a ring changed.
-    pub(crate) fn update(&mut self, node: &NodeId, meta: NodeMeta) -> bool {
+    pub(crate) fn update(&mut self, node: &NodeId, mut meta: NodeMeta) -> bool {
+        // To this node it is the same whose lists leave a member out.
+        meta.is_left_out |= !self.lists.admit(&node.name);
         let before = self.members.get(&node.name);
         match before {
             // Gossip can bring an older life late.
@@ -104,7 +108,7 @@ impl Placing {
     }
 
     /// What all nodes must agree on before one of them acts as an owner: a hash of every live
-    /// member, its life, its weight, its kinds and whether it is ready.
+    /// member, its life, its weight, its kinds, whether it is ready and whether lists leave it out.
     pub(crate) fn hash(&self) -> u64 {
         let mut hash = Xxh3::new();
         for (node, meta) in self.members.values() {
@@ -112,13 +116,18 @@ impl Placing {
             hash.update(&[0]);
             hash.update(&node.boot.to_bytes());
             hash.update(&meta.weight.to_bits().to_le_bytes());
-            hash.update(&[u8::from(meta.ready)]);
+            hash.update(&[u8::from(meta.ready) | (u8::from(meta.is_left_out) << 1)]);
             for kind in &meta.kinds {
                 hash.update(kind.as_bytes());
                 hash.update(&[0]);
             }
         }
         hash.digest()
+    }
+
+    /// The lists of this node.
+    pub(crate) const fn lists(&self) -> &Lists {
+        &self.lists
     }
 
     /// The live members.
@@ -140,7 +149,7 @@ impl Placing {
 
 /// The kinds in whose rings a node is.
 fn kinds_of(meta: &NodeMeta) -> BTreeSet<String> {
-    if meta.ready { meta.kinds.clone() } else { BTreeSet::new() }
+    if meta.takes_names() { meta.kinds.clone() } else { BTreeSet::new() }
 }
 
 /// Runs the user's strategy. A panic of it counts as no answer, and the node goes on.
@@ -165,11 +174,12 @@ mod tests {
             weight: 1.0,
             roles: BTreeSet::new(),
             ready,
+            is_left_out: false,
         }
     }
 
     fn placing() -> Placing {
-        Placing::new(Arc::new(|| Box::new(Ring::new())))
+        Placing::new(Arc::new(|| Box::new(Ring::new())), Lists::default())
     }
 
     #[test]
@@ -180,6 +190,26 @@ mod tests {
         assert!(placing.update(&node("a", 1), meta(true)));
         assert_eq!(placing.owner("device", &name), Owner::Node(node("a", 1)));
         assert_eq!(placing.owner("room", &name), Owner::Nobody, "nobody serves rooms");
+    }
+
+    #[test]
+    fn a_node_that_is_left_out_owns_nothing_whoever_leaves_it_out() {
+        let name = Name::new("x").expect("a name");
+        let denies_b = Lists::new(&[], &["^b$".into()]).expect("a pattern");
+        let mut lists = Placing::new(Arc::new(|| Box::new(Ring::new())), denies_b);
+        let mut says_so = placing();
+        lists.update(&node("b", 1), meta(true));
+        says_so.update(&node("b", 1), NodeMeta { is_left_out: true, ..meta(true) });
+        for placing in [&mut lists, &mut says_so] {
+            assert_eq!(placing.owner("device", &name), Owner::Nobody);
+            placing.update(&node("a", 1), meta(true));
+            assert_eq!(placing.owner("device", &name), Owner::Node(node("a", 1)));
+        }
+        assert_eq!(lists.hash(), says_so.hash(), "they agree");
+        let mut admits = placing();
+        admits.update(&node("a", 1), meta(true));
+        admits.update(&node("b", 1), meta(true));
+        assert_ne!(admits.hash(), lists.hash(), "who would place names elsewhere does not agree");
     }
 
     #[test]
@@ -235,7 +265,7 @@ mod tests {
                 panic!("broken")
             }
         }
-        let mut placing = Placing::new(Arc::new(|| Box::new(Broken)));
+        let mut placing = Placing::new(Arc::new(|| Box::new(Broken)), Lists::default());
         placing.update(&node("a", 1), meta(true));
         let name = Name::new("x").expect("a name");
         assert_eq!(placing.owner("device", &name), Owner::Nobody);

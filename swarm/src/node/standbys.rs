@@ -15,7 +15,7 @@ impl Node {
         let (spec, refusal) = match args {
             _ if !self.meta.kinds.contains(&*offer.kind) => (None, Some(Refusal::UnknownKind)),
             _ if self.leaving.is_leaving() || self.is_closing => (None, Some(Refusal::Leaving)),
-            _ if !self.meta.ready => (None, Some(Refusal::NotReady)),
+            _ if !self.meta.takes_names() => (None, Some(Refusal::NotReady)),
             Ok(args) => match self.registry.own(&offer.name) {
                 Some(own) => (None, Some(Refusal::RunsIt { token: own.token })),
                 None => (Some(Spec { kind: offer.kind, args }), None),

@@ -2,6 +2,7 @@
 
 use super::Defect;
 use super::temper::Temper;
+use crate::lists::Lists;
 use crate::node::{Node, NodeMeta, Parts, Placing};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -59,7 +60,14 @@ impl Make {
         if last_octet(addr) % 3 != 1 {
             kinds.insert(SOMEWHERE.to_owned());
         }
-        let meta = NodeMeta { link: addr, kinds, weight: 1.0, roles: BTreeSet::new(), ready: true };
+        let meta = NodeMeta {
+            link: addr,
+            kinds,
+            weight: 1.0,
+            roles: BTreeSet::new(),
+            ready: true,
+            is_left_out: false,
+        };
         let metadata = Metadata::new(meta.encode()).expect("two kinds fit");
         let secret = ClusterSecret::from_bytes(&std::array::from_fn::<u8, 32, _>(|n| n as u8))
             .expect("32 bytes");
@@ -87,7 +95,7 @@ impl Make {
             agreement: Agreement::new(now, handoff.clone(), me.clone()),
             moves: Moves::new(now, handoff.clone(), me.clone(), rng.fork()),
             reconciler: Reconciler::new(now, handoff, me.clone(), rng.fork()),
-            placing: Placing::new(Arc::new(|| Box::new(Ring::new()))),
+            placing: Placing::new(Arc::new(|| Box::new(Ring::new())), Lists::default()),
             policies: policies.into(),
             seeded: !seeds.is_empty(),
             me,
