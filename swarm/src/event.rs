@@ -133,6 +133,14 @@ pub enum Event {
         /// The node whose process has it.
         kept: NodeId,
     },
+    /// Two processes had one name, the other one ended, and its state could not be taken in by the
+    /// one on this node: it is lost.
+    ConflictStateLost {
+        /// The name.
+        name: Name,
+        /// Why, in words.
+        reason: String,
+    },
     /// Not all nodes agreed on who owns what in time. This one goes on without them.
     AgreementOverdue {
         /// Those that did not answer.

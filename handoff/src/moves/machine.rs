@@ -54,6 +54,12 @@ impl Moves {
         }
     }
 
+    /// The settings.
+    #[must_use]
+    pub const fn config(&self) -> &Checked {
+        &self.config
+    }
+
     /// A session with `node` is up: what is due is said again.
     pub fn session_up(&mut self, now: Instant, node: &NodeId) {
         self.sessions.insert(node.clone());

@@ -30,7 +30,7 @@ enum Errand {
     Take { id: MoveId, name: Name, to: Boot },
     Promote { id: MoveId, token: Token },
     Resume { ticket: u64 },
-    Resolve,
+    Resolve { name: Name, loser: Pid },
 }
 
 /// Tickets of processes that were spawned by a handle, not started by the node.
@@ -108,9 +108,9 @@ impl Driver {
                     process.raise_token(token);
                 }
             }
-            Command::Resolve { pid, state } => {
-                let state = Bytes::from(state);
-                self.signal(pid, Errand::Resolve, |ticket| Signal::Resolve { ticket, state });
+            Command::Resolve { name, loser, pid, state } => {
+                let (errand, state) = (Errand::Resolve { name, loser }, Bytes::from(state));
+                self.signal(pid, errand, |ticket| Signal::Resolve { ticket, state });
             }
         }
     }
@@ -182,9 +182,13 @@ impl Driver {
                 _ => (),
             },
             Notice::Resolved { ticket, pid, result } => {
-                self.errands.open.remove(&ticket);
-                if let Err(error) = result {
+                if let Err(error) = &result {
                     tracing::warn!(%pid, %error, "the state of the other copy was not taken in");
+                }
+                if let Some((_, Errand::Resolve { name, loser })) =
+                    self.errands.open.remove(&ticket)
+                {
+                    self.node.resolved(now, &name, loser, pid, result);
                 }
             }
             Notice::Eased { pid } => self.core.ease(pid),

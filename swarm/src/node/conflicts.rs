@@ -1,57 +1,48 @@
-//! Two copies of one name: which ends, and how its state reaches the other.
+//! Two copies of one name: which ends, and when it is looked at again.
 //!
-//! The loser's node drives the handshake: it freezes the loser, sends its state to the winner's
-//! node, and ends it only once that node has said that the very process runs. Every message is
-//! bound to both exact claims.
+//! The node of the copy that loses drives the handshake, [`losing`](super::losing): it freezes its
+//! process, sends what that hands over to the winner's node, and ends it once that node has said
+//! that the very process runs and has taken it in, [`winning`](super::winning). Every message is
+//! bound to both exact claims: without that a model ends with nobody running in 25 steps
+//! (ownership, consequence 2).
 
-use super::event::{Command, Freeze, Frozen};
-use super::wire::{Conflict, ConflictStep, Wire};
-use super::{Node, Stop};
+use super::Node;
+use super::losing::Losing;
+use super::winning::Winning;
 use crate::Event as Public;
-use serde_bytes::ByteBuf;
-use std::collections::BTreeMap;
-use std::time::Duration;
-use swarm_base::{Instant, Name, NodeId, Pid, Token};
+use std::collections::{BTreeMap, BTreeSet};
+use swarm_base::{Instant, Name, NodeId};
 use swarm_handoff::{AbortReason, Cancelled};
-use swarm_registry::{At, Claim, Fact, Why};
-
-/// A copy of this node's that is to end.
-#[derive(Clone, Debug)]
-struct Losing {
-    loser: (Pid, Token),
-    winner: (Pid, Token),
-    winner_node: NodeId,
-    /// What it hands over, once it is frozen.
-    state: Option<Option<Vec<u8>>>,
-}
+use swarm_registry::{At, Claim, Fact, Resolution, Why};
 
 /// The handshakes under way.
 #[derive(Debug, Default)]
 pub(super) struct Conflicts {
-    losing: BTreeMap<Name, Losing>,
-    /// The losers whose state each winner of this node has got: it gets each once.
-    resolved: BTreeMap<Name, (Pid, Token)>,
-    /// Names to look at again: the winner's node said no, or nothing yet.
-    again: BTreeMap<Name, Instant>,
+    /// The copies of this node that are to end.
+    pub(super) losing: BTreeMap<Name, Losing>,
+    /// The copies of this node that stay, where others were to end.
+    pub(super) winning: BTreeMap<Name, Winning>,
+    /// Names to look at again: the winner's node said no, or nothing yet, or the loser hangs.
+    pub(super) again: Again,
+    /// How many times a copy of this node was asked to end.
+    pub(super) rounds: u64,
 }
 
-/// After a no the loser looks again this much later.
-const AGAIN_AFTER: Duration = Duration::from_millis(200);
-
-/// A state that was not answered is sent again after this.
-const RESEND_AFTER: Duration = Duration::from_secs(2);
-
-/// How long a loser may take to end.
-const LOSER_GRACE: Duration = Duration::from_secs(5);
-
 impl Conflicts {
+    /// Whether this node's copy of `name` is to end.
     pub(super) fn involves(&self, name: &Name) -> bool {
         self.losing.contains_key(name)
     }
 
+    /// Whether this node's copy of `name` must stay where it is: it is to end, or another one is
+    /// to end for it.
+    pub(super) fn holds(&self, name: &Name) -> bool {
+        self.involves(name) || self.winning.get(name).is_some_and(Winning::is_contested)
+    }
+
     pub(super) fn forget(&mut self, name: &Name) {
         self.losing.remove(name);
-        self.resolved.remove(name);
+        self.winning.remove(name);
         self.again.remove(name);
     }
 
@@ -62,14 +53,50 @@ impl Conflicts {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.again.values().min().copied()
+        self.again.first()
+    }
+}
+
+/// When to look at which names, each at one moment. After a heal there are as many as conflicts.
+#[derive(Debug, Default)]
+pub(super) struct Again {
+    due: BTreeSet<(Instant, Name)>,
+    at: BTreeMap<Name, Instant>,
+}
+
+impl Again {
+    /// Looks at `name` at this moment, and not when it was to be looked at before.
+    pub(super) fn set(&mut self, name: Name, at: Instant) {
+        if let Some(before) = self.at.insert(name.clone(), at) {
+            self.due.remove(&(before, name.clone()));
+        }
+        self.due.insert((at, name));
     }
 
-    fn due(&mut self, now: Instant) -> Vec<Name> {
-        let due: Vec<_> =
-            self.again.iter().filter(|(_, at)| **at <= now).map(|(name, _)| name.clone()).collect();
-        for name in &due {
-            self.again.remove(name);
+    /// Looks at `name` at this moment, unless it is to be looked at anyway.
+    pub(super) fn set_if_none(&mut self, name: &Name, at: Instant) {
+        if !self.at.contains_key(name) {
+            self.set(name.clone(), at);
+        }
+    }
+
+    fn remove(&mut self, name: &Name) {
+        if let Some((name, at)) = self.at.remove_entry(name) {
+            self.due.remove(&(at, name));
+        }
+    }
+
+    fn first(&self) -> Option<Instant> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    fn take_due(&mut self, now: Instant) -> Vec<Name> {
+        let mut due = Vec::new();
+        while self.first().is_some_and(|at| at <= now)
+            && let Some((_, name)) = self.due.pop_first()
+        {
+            self.at.remove(&name);
+            due.push(name);
         }
         due
     }
@@ -77,10 +104,13 @@ impl Conflicts {
 
 impl Node {
     pub(super) fn conflicts_due(&mut self, now: Instant) {
-        for name in self.conflicts.due(now) {
-            // What the other node was sent may have found no room on the way.
-            self.send_state(now, &name);
-            self.on_conflict(now, &name);
+        for name in self.conflicts.again.take_due(now) {
+            if self.conflicts.involves(&name) {
+                self.loser_due(now, &name);
+            } else {
+                self.conflict_changed(now, &name);
+                self.on_conflict(now, &name);
+            }
         }
     }
 
@@ -92,7 +122,7 @@ impl Node {
         let Some(own) = self.registry.own(name) else { return };
         let Some((winner_node, winner)) = self.winner(name) else { return };
         if winner_node == self.me {
-            return;
+            return self.contested(now, name);
         }
         // Its move has been committed, and the target's claim came before its acknowledgement.
         if matches!(&own.at, At::Moving { to, .. } if *to == winner_node) {
@@ -115,24 +145,14 @@ impl Node {
                 // A conflict beats a move: one that has not been committed is called off.
                 match self.moves.cancel(now, name, AbortReason::Conflict) {
                     // The process has ended here; where it comes back, its claim is a new one.
-                    Cancelled::Committed => return,
+                    Cancelled::Committed => (),
                     // Its thaw is still to come, and would undo what is frozen here.
-                    Cancelled::Aborted => {
-                        self.conflicts.again.insert(name.clone(), now);
-                        return;
+                    Cancelled::Aborted => self.conflicts.again.set(name.clone(), now),
+                    Cancelled::NotMoving => {
+                        let (loser, winner) = ((pid, own.token), (winning, winner.token));
+                        self.begin_losing(now, name, loser, winner, winner_node);
                     }
-                    Cancelled::NotMoving => (),
                 }
-                self.conflicts.losing.insert(
-                    name.clone(),
-                    Losing {
-                        loser: (pid, own.token),
-                        winner: (winning, winner.token),
-                        winner_node,
-                        state: None,
-                    },
-                );
-                self.command(Command::Freeze { freeze: Freeze::Conflict(name.clone()), pid });
             }
             // The winner's process is not up yet: its next claim brings this here again.
             (Some(_), None) => (),
@@ -146,115 +166,31 @@ impl Node {
     /// The live claim that wins `name`.
     fn winner(&self, name: &Name) -> Option<(NodeId, Claim)> {
         match self.registry.resolve(name) {
-            swarm_registry::Resolution::Held { node, claim } => Some((node.clone(), claim)),
+            Resolution::Held { node, claim } => Some((node.clone(), claim)),
             _ => None,
         }
     }
+}
 
-    pub(super) fn loser_frozen(&mut self, now: Instant, name: &Name, frozen: Frozen) {
-        let Some(losing) = self.conflicts.losing.get_mut(name) else {
-            return self.thaw(now, name);
-        };
-        losing.state = Some(match frozen {
-            Frozen::Resume(state) => Some(state),
-            // It has nothing to hand over, and ends all the same: two copies are one too many.
-            Frozen::Ignore | Frozen::Restart | Frozen::Failed(_) => None,
-        });
-        self.send_state(now, name);
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
 
-    fn send_state(&mut self, now: Instant, name: &Name) {
-        let Some(losing) = self.conflicts.losing.get(name).cloned() else { return };
-        let Some(state) = losing.state else { return };
-        let conflict = Conflict {
-            name: name.clone(),
-            loser: losing.loser,
-            winner: losing.winner,
-            step: ConflictStep::State(state.map(ByteBuf::from)),
-        };
-        self.send(&losing.winner_node, &Wire::Conflict(conflict));
-        self.conflicts.again.insert(name.clone(), now + RESEND_AFTER);
-    }
-
-    pub(super) fn on_conflict_message(&mut self, now: Instant, from: &NodeId, conflict: Conflict) {
-        let Conflict { name, loser, winner, step } = conflict;
-        match step {
-            ConflictStep::State(state) => {
-                let runs = self.registry.own(&name).is_some_and(|own| {
-                    own.token == winner.1 && matches!(own.at, At::Running(pid) if pid == winner.0)
-                }) && !self.conflicts.involves(&name);
-                let step = if runs { ConflictStep::Yes } else { ConflictStep::No };
-                if runs
-                    && self.conflicts.resolved.insert(name.clone(), loser) != Some(loser)
-                    && let Some(state) = state
-                {
-                    self.command(Command::Resolve { pid: winner.0, state: state.into_vec() });
-                }
-                self.send(from, &Wire::Conflict(Conflict { name, loser, winner, step }));
-            }
-            ConflictStep::Yes | ConflictStep::No => {
-                let bound = self
-                    .conflicts
-                    .losing
-                    .get(&name)
-                    .is_some_and(|losing| losing.loser == loser && losing.winner == winner);
-                if !bound {
-                    return;
-                }
-                let losing = self.conflicts.losing.remove(&name);
-                if step == ConflictStep::Yes {
-                    self.end_loser(now, &name, losing);
-                } else {
-                    self.thaw(now, &name);
-                    self.conflicts.again.insert(name, now + AGAIN_AFTER);
-                }
-            }
+    #[test]
+    fn a_name_is_looked_at_again_once_and_when_it_was_said_last() {
+        let name = |text: &str| Name::new(text).expect("a name");
+        let at = |secs| Instant::START + Duration::from_secs(secs);
+        let mut again = Again::default();
+        for (text, secs) in [("a", 5), ("b", 3), ("c", 4), ("a", 1), ("b", 9)] {
+            again.set(name(text), at(secs));
         }
-    }
-
-    fn end_loser(&mut self, now: Instant, name: &Name, losing: Option<Losing>) {
-        let Some(losing) = losing else { return };
-        self.names.forget_restart(name);
-        self.conflicts.forget(name);
-        self.registry.append(
-            now,
-            Fact::Ended {
-                name: name.clone(),
-                token: losing.loser.1,
-                why: Why::GoneTo { log: losing.winner_node.clone(), token: losing.winner.1 },
-            },
-        );
-        self.command(Command::Stop { pid: losing.loser.0, how: Stop::Graceful(LOSER_GRACE) });
-        self.tell(Public::ConflictResolved { name: name.clone(), kept: losing.winner_node });
-        self.reconsider(now, name);
-    }
-
-    /// The messages to `node` may have been lost with its last session.
-    pub(super) fn conflicts_session_up(&mut self, now: Instant, node: &NodeId) {
-        let names: Vec<_> = self
-            .conflicts
-            .losing
-            .iter()
-            .filter(|(_, losing)| losing.winner_node == *node)
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in names {
-            self.send_state(now, &name);
-        }
-    }
-
-    /// A winner's node is dead: its losers go on.
-    pub(super) fn conflicts_of_dead(&mut self, now: Instant, node: &NodeId) {
-        let names: Vec<_> = self
-            .conflicts
-            .losing
-            .iter()
-            .filter(|(_, losing)| losing.winner_node == *node)
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in names {
-            self.conflicts.losing.remove(&name);
-            self.thaw(now, &name);
-        }
+        again.remove(&name("c"));
+        again.set_if_none(&name("a"), at(2));
+        assert_eq!(again.first(), Some(at(1)));
+        assert_eq!(again.take_due(at(5)), [name("a")]);
+        assert_eq!((again.take_due(at(8)), again.first()), (Vec::new(), Some(at(9))));
+        assert_eq!(again.take_due(at(9)), [name("b")]);
+        assert!(again.due.is_empty() && again.at.is_empty());
     }
 }

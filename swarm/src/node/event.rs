@@ -90,8 +90,8 @@ pub(crate) enum Command {
     Stop { pid: Pid, how: Stop },
     /// The process has a higher token.
     Retoken { pid: Pid, token: Token },
-    /// Give the surviving copy the state of the one that ends.
-    Resolve { pid: Pid, state: Vec<u8> },
+    /// Give the surviving copy of a name the state of the one that ends; `Node::resolved` answers.
+    Resolve { name: Name, loser: Pid, pid: Pid, state: Vec<u8> },
 }
 
 /// How a worker begins.
@@ -110,8 +110,8 @@ pub(crate) enum Mode {
 pub(crate) enum Freeze {
     /// A move of this name.
     Move(MoveId, Name),
-    /// It is the copy of this name that ends.
-    Conflict(Name),
+    /// It is the copy of this name that ends, as it was asked to so many times.
+    Conflict(Name, u64),
 }
 
 /// What a frozen process answered.

@@ -47,6 +47,7 @@ impl Node {
         if let Some(Role::Source { id, .. }) = self.moves.of(name) {
             self.moves.exited(now, id);
         }
+        self.winner_ended(name);
         self.conflicts.forget(name);
         if self.names.stopping.contains(name) {
             self.released(now, name, claim.token);

@@ -14,6 +14,7 @@ mod exits;
 #[cfg(feature = "sim")]
 mod gauges;
 mod leaving;
+mod losing;
 mod meta;
 mod moving;
 mod names;
@@ -28,6 +29,7 @@ mod standbys;
 mod starting;
 mod stopping;
 mod sweeping;
+mod winning;
 mod wire;
 
 pub(crate) use event::{Command, Drained, Event, Freeze, Frozen, Gone, Mode, Policy};

@@ -19,6 +19,7 @@ impl Node {
                 if *state == State::Held {
                     self.reserved.remove(&name);
                 }
+                self.conflict_changed(now, &name);
                 self.claim_seen(now, &name, pid, token);
                 self.claim_above(now, &name);
                 self.reconsider(now, &name);
@@ -170,7 +171,7 @@ impl Node {
                 };
                 self.moves.frozen(now, *id, outcome);
             }
-            Freeze::Conflict(name) => self.loser_frozen(now, name, frozen),
+            Freeze::Conflict(name, round) => self.loser_frozen(now, name, *round, frozen),
         }
     }
 

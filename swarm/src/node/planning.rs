@@ -205,7 +205,7 @@ impl Placement for View<'_> {
             Resolution::Held { claim, .. } => Is::Here {
                 movable: claim.spec.is_some()
                     && matches!(claim.at, At::Running(_))
-                    && !self.conflicts.involves(name),
+                    && !self.conflicts.holds(name),
                 moving: self.moves.of(name).is_some(),
             },
         }

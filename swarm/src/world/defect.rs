@@ -26,11 +26,15 @@ pub enum Defect {
     Hoarder,
     /// One answer in thirty does not reach its caller.
     LostAnswer,
+    /// A process takes in the state of a copy that loses to it twice.
+    ResolvesTwice,
+    /// A process says that it has taken in the state of a copy that loses to it, and has not.
+    DropsState,
 }
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::DeafView,
         Self::StickyGroups,
         Self::Ghosts,
@@ -42,5 +46,7 @@ impl Defect {
         Self::Twice,
         Self::Hoarder,
         Self::LostAnswer,
+        Self::ResolvesTwice,
+        Self::DropsState,
     ];
 }

@@ -2,6 +2,7 @@
 
 use crate::Event as Public;
 use crate::node::Outcome;
+use std::time::Duration;
 use swarm_base::{Boot, Name, Pid};
 use swarm_handoff::MoveId;
 use swarm_process::ExitReason;
@@ -16,8 +17,12 @@ pub(crate) enum News {
     Counted { name: Name, pid: Pid, message: u64, count: u64 },
     /// A process handed itself over to its move: with its count, or to start anew.
     Taken { name: Name, pid: Pid, id: MoveId, state: Option<u64> },
-    /// A process took in the state of another copy.
-    Resolved { name: Name, pid: Pid, count: u64 },
+    /// A process is to end, since another one has its name.
+    Loses { name: Name, pid: Pid },
+    /// It has said whether it hands over its state, so long after it was asked to.
+    HandsOver { name: Name, pid: Pid, has_state: bool, took: Duration },
+    /// A process took in the state of another copy, which loses.
+    Resolved { name: Name, pid: Pid, loser: Pid },
     /// A process is no more.
     Ended { name: Option<Name>, pid: Pid, why: ExitReason },
     /// A caller asks.

@@ -11,7 +11,7 @@ use crate::node::{Command, Freeze, Frozen, Mode, Stop};
 use std::collections::{BTreeMap, VecDeque};
 use swarm_base::{Boot, Instant, Name, Pid, Session, Token};
 use swarm_handoff::MoveId;
-use swarm_process::ExitReason;
+use swarm_process::{ExitReason, ResolveError};
 
 /// The processes of one node.
 #[derive(Debug, Default)]
@@ -52,12 +52,12 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 enum Errand {
     Start { ticket: u64, pid: Pid, then: Then },
-    Freeze { freeze: Freeze, pid: Pid },
+    Freeze { freeze: Freeze, pid: Pid, asked: Instant },
     Thaw { pid: Pid },
     Take { id: MoveId, name: Name, to: Boot, pid: Pid },
     Promote { pid: Pid, why: Promotion, mails: Vec<Message> },
     Discard { pid: Pid },
-    Resolve { pid: Pid, count: u64 },
+    Resolve { name: Name, loser: Pid, pid: Pid, count: u64 },
     End { pid: Pid, why: ExitReason },
     Bulk { session: Session, bytes: Vec<u8> },
 }
@@ -176,7 +176,13 @@ impl SimNode {
                     self.exit(pid, ExitReason::Killed);
                 }
             }
-            Command::Freeze { freeze, pid } => self.in_turn(pid, Errand::Freeze { freeze, pid }),
+            Command::Freeze { freeze, pid } => {
+                if let Freeze::Conflict(name, _) = &freeze {
+                    self.tell(News::Loses { name: name.clone(), pid });
+                }
+                let asked = self.now;
+                self.in_turn(pid, Errand::Freeze { freeze, pid, asked });
+            }
             Command::Thaw { pid } => self.in_turn(pid, Errand::Thaw { pid }),
             Command::Take { id, pid, name, to } => {
                 self.in_turn(pid, Errand::Take { id, name, to: to.boot, pid });
@@ -200,8 +206,9 @@ impl SimNode {
                 self.processes.plan(self.now, Errand::End { pid, why: ExitReason::Killed });
             }
             Command::Retoken { .. } => (),
-            Command::Resolve { pid, state } => {
-                self.in_turn(pid, Errand::Resolve { pid, count: count_of(&state) });
+            Command::Resolve { name, loser, pid, state } => {
+                let count = count_of(&state);
+                self.in_turn(pid, Errand::Resolve { name, loser, pid, count });
             }
         }
     }
@@ -253,7 +260,7 @@ impl SimNode {
     fn run_errand(&mut self, errand: Errand) {
         match errand {
             Errand::Start { ticket, pid, then } => self.run_start(ticket, pid, then),
-            Errand::Freeze { freeze, pid } => self.run_freeze(&freeze, pid),
+            Errand::Freeze { freeze, pid, asked } => self.run_freeze(&freeze, pid, asked),
             Errand::Thaw { pid } => {
                 if let Some(stub) = self.stub(pid, Phase::Frozen) {
                     stub.phase = Phase::Running;
@@ -268,14 +275,8 @@ impl SimNode {
                     self.exit(pid, ExitReason::Discarded);
                 }
             }
-            Errand::Resolve { pid, count } => {
-                if let Some(stub) = self.stub(pid, Phase::Running) {
-                    stub.count = stub.count.max(count);
-                    let (name, count) = (stub.name.clone(), stub.count);
-                    if let Some(name) = name {
-                        self.tell(News::Resolved { name, pid, count });
-                    }
-                }
+            Errand::Resolve { name, loser, pid, count } => {
+                self.run_resolve(&name, loser, pid, count);
             }
             Errand::End { pid, why } => self.exit(pid, why),
             Errand::Bulk { session, bytes } => self.on_bulk(session, bytes),
@@ -308,7 +309,7 @@ impl SimNode {
         self.work();
     }
 
-    fn run_freeze(&mut self, freeze: &Freeze, pid: Pid) {
+    fn run_freeze(&mut self, freeze: &Freeze, pid: Pid, asked: Instant) {
         let (declines, kind) = (self.rng.chance(self.temper.no_handoff), self.rng.below(3));
         let is_large = self.rng.chance(self.temper.large);
         let Some(stub) = self.processes.stubs.get_mut(&pid.serial) else { return };
@@ -330,7 +331,32 @@ impl SimNode {
             stub.phase = Phase::Frozen;
             stub.anew = frozen == Frozen::Restart;
         }
+        if let Freeze::Conflict(name, _) = freeze {
+            let has_state = matches!(frozen, Frozen::Resume(_));
+            let took = self.now.since(asked);
+            self.tell(News::HandsOver { name: name.clone(), pid, has_state, took });
+        }
         self.node.frozen(self.now, freeze, frozen);
+    }
+
+    fn run_resolve(&mut self, name: &Name, loser: Pid, pid: Pid, count: u64) {
+        let n_times = match self.defect {
+            Some(Defect::DropsState) => 0,
+            Some(Defect::ResolvesTwice) => 2,
+            _ => 1,
+        };
+        // Where it has ended, its end is the answer.
+        let Some(stub) = self.processes.stubs.get_mut(&pid.serial) else { return };
+        let result = if stub.phase == Phase::Running {
+            stub.count = stub.count.max(count);
+            for _ in 0..n_times {
+                self.tell(News::Resolved { name: name.clone(), pid, loser });
+            }
+            Ok(())
+        } else {
+            Err(ResolveError::NotRunning)
+        };
+        self.node.resolved(self.now, name, loser, pid, result);
     }
 
     fn run_take(&mut self, id: MoveId, name: &Name, to: Boot, pid: Pid) {

@@ -109,3 +109,13 @@ fn standbys_that_pile_up_are_noticed() {
 fn an_answer_that_does_not_come_is_noticed() {
     check(Defect::LostAnswer, "every question is answered in its time");
 }
+
+#[test]
+fn a_copy_whose_state_is_taken_in_twice_is_noticed() {
+    check(Defect::ResolvesTwice, "the state of a copy that loses is taken in once");
+}
+
+#[test]
+fn a_copy_whose_state_is_dropped_is_noticed() {
+    check(Defect::DropsState, "the state of a copy that loses is taken in once");
+}

@@ -43,6 +43,7 @@ pub(crate) enum Life {
     Started,
     Asked,
     Resumed(u64),
+    Resolved(u64),
     Died,
 }
 
@@ -142,6 +143,11 @@ impl Worker for Probe {
     async fn end_handoff(&mut self, count: u64, cx: &mut Cx<Self>) {
         Self::note(cx, Life::Resumed(count));
         self.count = count;
+    }
+
+    async fn resolve_conflict(&mut self, other: u64, cx: &mut Cx<Self>) {
+        Self::note(cx, Life::Resolved(other));
+        self.count += other;
     }
 
     async fn down(&mut self, down: Down, _: &mut Cx<Self>) {

@@ -5,6 +5,7 @@
 
 mod answers;
 mod boots;
+mod conflicts;
 mod groups;
 mod instances;
 mod messages;
@@ -28,6 +29,7 @@ pub(crate) fn all(truth: &Shared) -> Vec<Box<dyn Check<SimNode>>> {
         Box::new(survival::Survival::new(truth.clone())),
         Box::new(survival::Stopped::new(truth.clone())),
         Box::new(state::State::new(truth.clone())),
+        Box::new(conflicts::Conflicts::default()),
         Box::new(groups::Groups::new(truth.clone())),
         Box::new(messages::Messages::new(truth.clone())),
         Box::new(queues::Queues::default()),
