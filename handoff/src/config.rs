@@ -24,6 +24,11 @@ pub struct Config {
     pub bytes_max: usize,
     /// How large one snapshot may be, with arguments and groups. Default 16 MiB.
     pub state_bytes_max: usize,
+    /// How many of the messages that wait in a frozen process go to the target at once: the rest
+    /// follows once it has these. At most 65,536, default 1,024.
+    pub mails_max: usize,
+    /// How many bytes of them do; at least one message does. At most 16 MiB, default 1 MiB.
+    pub mails_bytes_max: usize,
     /// How long `begin_handoff` may take before the process goes on where it is. Default 5 s.
     pub freeze_timeout: Duration,
     /// How long a target may take from offer to ready before the move is off. Default 10 s.
@@ -64,6 +69,8 @@ impl Default for Config {
             standbys_max: 256,
             bytes_max: 64 << 20,
             state_bytes_max: 16 << 20,
+            mails_max: 1024,
+            mails_bytes_max: 1 << 20,
             freeze_timeout: Duration::from_secs(5),
             offer_timeout: Duration::from_secs(10),
             standby_ttl: Duration::from_secs(30),
@@ -107,6 +114,10 @@ impl Config {
             (1..=MOVES_MAX).contains(&self.moves_max),
             "1 to 1024",
         )?;
+        let mails = (1..=65_536).contains(&self.mails_max);
+        require("mails_max", self.mails_max, mails, "1 to 65536")?;
+        let bytes = (1..=16 << 20).contains(&self.mails_bytes_max);
+        require("mails_bytes_max", self.mails_bytes_max, bytes, "1 byte to 16 MiB")?;
         require("standbys_max", self.standbys_max, self.standbys_max > 0, "a positive integer")?;
         require("state_bytes_max", self.state_bytes_max, self.state_bytes_max > 0, "positive")?;
         let room = self.bytes_max >= self.state_bytes_max;
@@ -187,6 +198,10 @@ mod tests {
         assert_eq!(
             check(Config { retry: Duration::ZERO, ..Config::default() }),
             "handoff.retry is 0ns, want 1 ms to 1 year"
+        );
+        assert_eq!(
+            check(Config { mails_bytes_max: 17 << 20, ..Config::default() }),
+            "handoff.mails_bytes_max is 17825792, want 1 byte to 16 MiB"
         );
         assert_eq!(
             check(Config { bytes_max: 1, ..Config::default() }),

@@ -120,6 +120,30 @@ pub enum MoveMessage {
         #[serde(rename = "w")]
         why: Refusal,
     },
+    /// Source: the old process has ended; keep these for the standby. Goes before a commit that
+    /// would be too large with all of them.
+    #[serde(rename = "ma")]
+    Mails {
+        /// Which move.
+        #[serde(rename = "i")]
+        id: MoveId,
+        /// Which part of the mail, from 0.
+        #[serde(rename = "p")]
+        part: u32,
+        /// What the old process had not handled, in order.
+        #[serde(rename = "m")]
+        mails: Vec<Bytes>,
+    },
+    /// Target: it has this part, and wants the next one.
+    #[serde(rename = "mt")]
+    MailsTaken {
+        /// Which move.
+        #[serde(rename = "i")]
+        id: MoveId,
+        /// Which part.
+        #[serde(rename = "p")]
+        part: u32,
+    },
     /// Source: the old process has ended; run the standby.
     #[serde(rename = "co")]
     Commit {
@@ -129,7 +153,8 @@ pub enum MoveMessage {
         /// The token to claim the name with.
         #[serde(rename = "t")]
         token: Token,
-        /// What the old process had not handled, in order. Handled before anything else.
+        /// What the old process had not handled, in order, behind the parts that went before.
+        /// Handled before anything else.
         #[serde(rename = "m", default, skip_serializing_if = "Vec::is_empty")]
         mails: Vec<Bytes>,
     },
@@ -187,6 +212,8 @@ impl MoveMessage {
             Self::Offer { id, .. }
             | Self::Ready { id }
             | Self::Refused { id, .. }
+            | Self::Mails { id, .. }
+            | Self::MailsTaken { id, .. }
             | Self::Commit { id, .. }
             | Self::Ack { id, .. }
             | Self::Nack { id, .. }
@@ -203,6 +230,8 @@ impl MoveMessage {
             Self::Offer { .. } => "offer",
             Self::Ready { .. } => "ready",
             Self::Refused { .. } => "refused",
+            Self::Mails { .. } => "mails",
+            Self::MailsTaken { .. } => "taken",
             Self::Commit { .. } => "commit",
             Self::Ack { .. } => "ack",
             Self::Nack { .. } => "nack",
@@ -298,6 +327,8 @@ mod tests {
         for message in [
             MoveMessage::Offer { id, offer },
             MoveMessage::Commit { id, token: Token::new(5, id.source), mails: vec![Bytes::new()] },
+            MoveMessage::Mails { id, part: 3, mails: vec![Bytes::from_static(b"mail")] },
+            MoveMessage::MailsTaken { id, part: 3 },
             MoveMessage::Refused { id, why: Refusal::RunsIt { token: Token::default() } },
             MoveMessage::Nack { id, why: Refusal::Gone },
         ] {

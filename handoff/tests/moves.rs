@@ -81,7 +81,10 @@ fn seeds() -> std::ops::Range<u64> {
 
 /// Every message meets every fault.
 fn wanted() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let messages = ["offer", "ready", "refused", "commit", "ack", "nack", "abort", "query", "done"];
+    let messages = [
+        "offer", "ready", "refused", "mails", "taken", "commit", "ack", "nack", "abort", "query",
+        "done",
+    ];
     let faults = [
         "lost",
         "duplicate",

@@ -304,3 +304,20 @@ async fn a_node_that_is_not_ready_gets_names_once_it_is() {
     let empty = || !shares(&late, "ready-").contains_key(&late.node().boot);
     until("it hands all over", secs(10), empty).await;
 }
+
+/// More than fits into one message between nodes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_worker_with_a_long_queue_moves() {
+    let cluster = Cluster::of(2).await;
+    let (to, from) = (&cluster.nodes[0], &cluster.nodes[1]);
+    let worker = cluster.worker_on(from, "queue", Setup::default()).await;
+    let name = worker.name().to_string();
+    from.cast(&name, Nap(secs(2))).await.expect("it is served");
+    for _ in 0..24 {
+        from.cast(&name, Say("x".repeat(900_000))).await.expect("it is served");
+    }
+    from.set_ready(false).await;
+    let runs_there = || to.whereis(&name).is_some_and(|pid| pid.boot == to.node().boot);
+    until("it moves", secs(20), runs_there).await;
+    assert_eq!(to.call(&name, Add(1)).timeout(secs(9)).await, Ok(24 * 900_000 + 1));
+}

@@ -235,6 +235,9 @@ pub enum DiscardReason {
     /// This node is leaving.
     #[error("this node is leaving")]
     Leaving,
+    /// Its mail does not fit beside what is kept for others.
+    #[error("no room for its mail")]
+    NoRoom,
     /// The source cannot be asked whether the move is still on: no session with it is up.
     #[error("the source cannot be reached")]
     SourceSilent,

@@ -5,6 +5,8 @@
 //! begin → Freeze … frozen → LogMoving
 //!                          Offer ────────→ Build … built
 //!   Stop … stopped ←────── Ready (Refused)
+//!                          Mails ────────→
+//!                          ←── MailsTaken       (as long as more than one part is left)
 //!                          Commit ───────→ Promote … promoted
 //!   Moved ←─────────────── Ack   (Nack)
 //!                          Done ─────────→ forgets
@@ -119,6 +121,7 @@ impl Machine for Moves {
         let source = message.id().source;
         match message {
             MoveMessage::Offer { .. }
+            | MoveMessage::Mails { .. }
             | MoveMessage::Commit { .. }
             | MoveMessage::Abort { .. }
             | MoveMessage::Done { .. }
@@ -128,6 +131,7 @@ impl Machine for Moves {
             }
             MoveMessage::Ready { .. }
             | MoveMessage::Refused { .. }
+            | MoveMessage::MailsTaken { .. }
             | MoveMessage::Ack { .. }
             | MoveMessage::Nack { .. }
             | MoveMessage::Query { .. }

@@ -26,8 +26,9 @@ pub(super) struct Run {
     pub(super) from: NodeId,
     pub(super) name: Name,
     pub(super) promoted: Promoted,
-    /// Whether the mail of its commit is still to come, because it was promoted without one.
-    pub(super) owed: bool,
+    /// Where its mail is still to come, because it was promoted without a commit: which part of it
+    /// is next.
+    pub(super) owed: Option<u32>,
     pub(super) asked: Instant,
     /// When it is forgotten: its source is dead.
     pub(super) expires: Option<Instant>,
@@ -84,8 +85,14 @@ impl Past {
 
     /// The name of a move that was promoted without its commit, once: whom mail can go to.
     pub(super) fn take_owed(&mut self, id: MoveId) -> Option<Name> {
-        let run = self.promoted.get_mut(&id).filter(|run| run.owed)?;
-        run.owed = false;
+        let run = self.promoted.get_mut(&id)?;
+        run.owed.take().map(|_| run.name.clone())
+    }
+
+    /// The same for one part of the mail.
+    pub(super) fn take_part(&mut self, id: MoveId, part: u32) -> Option<Name> {
+        let run = self.promoted.get_mut(&id).filter(|run| run.owed == Some(part))?;
+        run.owed = Some(part + 1);
         Some(run.name.clone())
     }
 

@@ -1,5 +1,10 @@
 //! What the step tables are written with.
 
+#![allow(dead_code, unused_imports, reason = "each test program uses a part of it")]
+
+mod end;
+pub(crate) use end::{Node, Said, five_mails, offer};
+
 use std::time::Duration;
 use swarm_base::{Boot, Instant, Name, NodeId, NodeName, Token};
 use swarm_handoff::MoveId;

@@ -88,6 +88,8 @@ struct Classes {
     bulk: bool,
     /// Standbys ask early, so that questions meet every fault, too.
     hasty: bool,
+    /// Each mail is a part.
+    parts: bool,
 }
 
 #[derive(Debug, Default)]
@@ -149,6 +151,7 @@ impl World {
             failures: on(),
             bulk: on(),
             hasty: on(),
+            parts: on(),
         };
         let mut world = Self {
             now: Instant::START,
@@ -422,6 +425,9 @@ impl World {
         let mut config = Config::default();
         if self.classes.hasty {
             (config.offer_timeout, config.standby_ttl) = (ms(3000), ms(3100));
+        }
+        if self.classes.parts {
+            config.mails_max = 1;
         }
         let config = config.check().expect("sound settings");
         let moves = Moves::new(self.now, config, id.clone(), rng);

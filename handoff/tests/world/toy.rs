@@ -244,7 +244,7 @@ impl World {
     }
 
     fn promote(&mut self, at: &NodeId, id: MoveId, name: &Name, token: Token, mails: &[Bytes]) {
-        let fails = self.classes.failures && self.rng.chance(60);
+        let fails = self.classes.failures && self.rng.chance(150);
         let Some(toy) = self.nodes.get_mut(at) else { return };
         let phase = match toy.moves.of(name) {
             Some(Role::Target { id: known, phase, .. }) if known == id => phase,

@@ -80,6 +80,8 @@ macro_rules! message {
 
 message!(/// Adds, and replies with the sum.
     Add(u64) = "add" -> u64);
+message!(/// Adds how long it is, and replies with the sum.
+    Say(String) = "say" -> u64);
 message!(/// Replies with the names of the node and of the process.
     Where() = "where" -> (String, String));
 message!(/// Panics.
@@ -106,7 +108,7 @@ impl Worker for Probe {
     const KIND: &'static str = "probe";
     type Args = Setup;
     type State = u64;
-    type Accepts = (Add, Where, Crash, Nap, Quit, Watch, Downs);
+    type Accepts = (Add, Say, Where, Crash, Nap, Quit, Watch, Downs);
 
     async fn start(setup: Setup, cx: &mut Cx<Self>) -> Result<Self, BoxError> {
         match &setup.begin {
@@ -162,6 +164,13 @@ impl Worker for Probe {
 impl Handle<Add> for Probe {
     async fn handle(&mut self, Add(n): Add, _: &mut Cx<Self>) -> u64 {
         self.count += n;
+        self.count
+    }
+}
+
+impl Handle<Say> for Probe {
+    async fn handle(&mut self, Say(text): Say, _: &mut Cx<Self>) -> u64 {
+        self.count += text.len() as u64;
         self.count
     }
 }

@@ -1,7 +1,7 @@
 //! What a source keeps about each process that is leaving.
 
 use crate::config::Checked;
-use crate::message::{MoveId, Offer};
+use crate::message::{MoveId, MoveMessage, Offer};
 use crate::moves::backoff::Backoff;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -35,7 +35,58 @@ pub(super) enum Phase {
     Freezing { deadline: Instant },
     Offered { offer: Offer, deadline: Instant, retry: Instant },
     Stopping { offer: Offer, target: Fate },
-    Committed { offer: Offer, token: Token, mails: Vec<Bytes>, retry: Instant },
+    Committed { offer: Offer, token: Token, mails: Mails, retry: Instant },
+}
+
+/// The mail of a process that has ended. All of it is kept until the target runs the process.
+#[derive(Debug)]
+pub(super) struct Mails {
+    pub(super) all: Vec<Bytes>,
+    /// How many of them the target has.
+    taken: usize,
+    /// Which part comes next.
+    part: u32,
+}
+
+impl Mails {
+    pub(super) const fn new(all: Vec<Bytes>) -> Self {
+        Self { all, taken: 0, part: 0 }
+    }
+
+    /// What the target is told next: another part, or to run the process with the last one.
+    pub(super) fn next(&self, id: MoveId, token: Token, config: &Checked) -> MoveMessage {
+        let mails = self.all[self.taken..self.end(config)].to_vec();
+        match self.is_last(config) {
+            true => MoveMessage::Commit { id, token, mails },
+            false => MoveMessage::Mails { id, part: self.part, mails },
+        }
+    }
+
+    /// Whether the target has all parts but one, or all.
+    pub(super) fn is_last(&self, config: &Checked) -> bool {
+        self.end(config) == self.all.len()
+    }
+
+    /// The target has `part`. Tells whether that is news.
+    pub(super) fn taken(&mut self, part: u32, config: &Checked) -> bool {
+        if part != self.part || self.is_last(config) {
+            return false;
+        }
+        (self.taken, self.part) = (self.end(config), part + 1);
+        true
+    }
+
+    /// Where the next part ends.
+    fn end(&self, config: &Checked) -> usize {
+        let mut bytes = 0;
+        let left = self.all[self.taken..].iter().take(config.mails_max);
+        let fits = left.take_while(|mail| {
+            bytes += mail.len();
+            bytes <= config.mails_bytes_max
+        });
+        // A large one goes alone.
+        (self.taken + fits.count().max(1)).min(self.all.len())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

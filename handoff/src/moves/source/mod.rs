@@ -13,7 +13,7 @@ use super::event::{
 use super::machine::Moves;
 use crate::message::{MoveId, Offer};
 use bytes::Bytes;
-use leaving::{Fate, Leaving, Phase, take};
+use leaving::{Fate, Leaving, Mails, Phase, take};
 use swarm_base::{Instant, Name, NodeId, Token};
 
 impl Moves {
@@ -58,7 +58,7 @@ impl Moves {
         self.source.held += more;
         let (offer, fate) = (take(offer), *target);
         let retry = now + self.config.retry;
-        leaving.phase = Phase::Committed { offer, token: next, mails, retry };
+        leaving.phase = Phase::Committed { offer, token: next, mails: Mails::new(mails), retry };
         match fate {
             Fate::Alive => self.send_commit(id),
             Fate::Dead => self.resume(now, id, ResumeReason::TargetDied),
@@ -100,8 +100,9 @@ impl Moves {
     pub fn claim_seen(&mut self, now: Instant, name: &Name, by: &NodeId, claim: Promoted) {
         let Some(id) = self.source.names.get(name).copied() else { return };
         let leaving = &self.source.moves[&id];
-        let Phase::Committed { token, .. } = &leaving.phase else { return };
-        if leaving.to == *by && claim.token >= *token {
+        let Phase::Committed { token, mails, .. } = &leaving.phase else { return };
+        // It waits for the rest of the mail, and acknowledges the commit behind it.
+        if leaving.to == *by && claim.token >= *token && mails.is_last(&self.config) {
             self.moved(now, id, claim);
         }
     }

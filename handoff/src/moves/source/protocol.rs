@@ -33,7 +33,13 @@ impl Moves {
             (MoveMessage::Refused { why, .. }, Phase::Offered { .. }) => {
                 self.thaw(now, id, MoveOutcome::Refused(why));
             }
-            (MoveMessage::Ack { token, position, .. }, Phase::Committed { .. }) => {
+            (MoveMessage::MailsTaken { part, .. }, Phase::Committed { .. }) => {
+                self.mails_taken(now, id, part);
+            }
+            // While mail is left it runs the process by this node's log, and waits for the rest.
+            (MoveMessage::Ack { token, position, .. }, Phase::Committed { mails, .. })
+                if mails.is_last(&self.config) =>
+            {
                 self.moved(now, id, Promoted { token, position });
             }
             (MoveMessage::Nack { why, .. }, Phase::Committed { .. }) => {
@@ -44,6 +50,15 @@ impl Moves {
             }
             (MoveMessage::Query { .. }, Phase::Offered { .. }) => self.send_offer(id),
             _ => (),
+        }
+    }
+
+    fn mails_taken(&mut self, now: Instant, id: MoveId, part: u32) {
+        let Some(leaving) = self.source.moves.get_mut(&id) else { return };
+        let Phase::Committed { mails, retry, .. } = &mut leaving.phase else { return };
+        if mails.taken(part, &self.config) {
+            *retry = now + self.config.retry;
+            self.send_commit(id);
         }
     }
 
@@ -128,11 +143,12 @@ impl Moves {
         self.send(&to, MoveMessage::Offer { id, offer });
     }
 
+    /// Sends the commit, or the part of the mail that is to be there before it.
     pub(super) fn send_commit(&mut self, id: MoveId) {
         let Some(leaving) = self.source.moves.get(&id) else { return };
         let Phase::Committed { token, mails, .. } = &leaving.phase else { return };
-        let (to, token, mails) = (leaving.to.clone(), *token, mails.clone());
-        self.send(&to, MoveMessage::Commit { id, token, mails });
+        let (to, message) = (leaving.to.clone(), mails.next(id, *token, &self.config));
+        self.send(&to, message);
     }
 
     /// Tells the target that the move is off. Where that is lost, the target asks.
@@ -169,7 +185,7 @@ impl Moves {
     pub(super) fn resume(&mut self, now: Instant, id: MoveId, why: ResumeReason) {
         let Some(leaving) = self.source.moves.get_mut(&id) else { return };
         let Phase::Committed { offer, token, mails, .. } = &mut leaving.phase else { return };
-        let (offer, mails, above) = (take(offer), mem::take(mails), *token);
+        let (offer, mails, above) = (take(offer), mem::take(&mut mails.all), *token);
         let name = leaving.name.clone();
         self.emit(MoveEvent::Resume { id, name, above, offer, mails });
         self.end(now, id, MoveOutcome::Resumed(why));

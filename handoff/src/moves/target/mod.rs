@@ -1,5 +1,7 @@
 //! The target's end of a move: build a standby, run it on a commit, and remember how it ended.
 
+mod mail;
+
 mod protocol;
 
 mod standbys;
@@ -46,9 +48,8 @@ impl Moves {
         let (name, from) = (standby.name.clone(), standby.from.clone());
         match result {
             Ok(promoted) => {
-                let expires = None;
-                let run =
-                    Run { from: from.clone(), name, promoted, owed: orphan, asked: now, expires };
+                let (owed, expires) = (orphan.then_some(standby.parts), None);
+                let run = Run { from: from.clone(), name, promoted, owed, asked: now, expires };
                 let source = standby.source;
                 self.target.remove(id);
                 self.target.past.promote(id, run);
@@ -70,8 +71,8 @@ impl Moves {
         let Some(standby) = self.target.standbys.get_mut(&id) else { return };
         if standby.phase == TargetPhase::Orphaned {
             standby.phase = TargetPhase::Promoting { orphan: true };
-            let name = standby.name.clone();
-            self.emit(MoveEvent::Promote { id, name, token, mails: Vec::new() });
+            let (name, mails) = (standby.name.clone(), std::mem::take(&mut standby.mails));
+            self.emit(MoveEvent::Promote { id, name, token, mails });
         }
     }
 

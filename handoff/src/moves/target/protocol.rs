@@ -18,6 +18,9 @@ impl Moves {
         self.target.latest = now;
         match message {
             MoveMessage::Offer { id, offer } => self.handle_offer(now, from, id, offer),
+            MoveMessage::Mails { id, part, mails } => {
+                self.handle_mails(now, from, id, part, mails);
+            }
             MoveMessage::Commit { id, token, mails } => {
                 self.handle_commit(now, from, id, token, mails);
             }
@@ -106,14 +109,13 @@ impl Moves {
         };
         match standby.phase {
             TargetPhase::Ready if self.target.accepting == Accepting::Leaving => {
-                let why = Refusal::Leaving;
-                self.throw_away(now, id, DiscardReason::Leaving, why.clone());
-                self.reply(from, MoveMessage::Nack { id, why });
+                self.decline(now, from, id, DiscardReason::Leaving, Refusal::Leaving);
             }
             TargetPhase::Ready => {
                 standby.phase = TargetPhase::Promoting { orphan: false };
-                let name = standby.name.clone();
-                self.emit(MoveEvent::Promote { id, name, token, mails });
+                let (name, mut all) = (standby.name.clone(), std::mem::take(&mut standby.mails));
+                all.extend(mails);
+                self.emit(MoveEvent::Promote { id, name, token, mails: all });
             }
             // Orphaned: the source's log decides by now (consequence 1). The source repeats
             // itself if it lives, and is answered according to that decision.
@@ -121,7 +123,13 @@ impl Moves {
         }
     }
 
-    fn handle_commit_again(&mut self, now: Instant, from: NodeId, id: MoveId, mails: Vec<Bytes>) {
+    pub(super) fn handle_commit_again(
+        &mut self,
+        now: Instant,
+        from: NodeId,
+        id: MoveId,
+        mails: Vec<Bytes>,
+    ) {
         if let Some(run) = self.target.past.promoted(id) {
             let promoted = run.promoted;
             if let Some(name) = self.target.past.take_owed(id)

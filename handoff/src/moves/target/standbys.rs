@@ -4,6 +4,7 @@ use crate::config::Checked;
 use crate::message::{MoveId, Offer, Refusal};
 use crate::moves::machine::Accepting;
 use crate::moves::past::{Closed, Past};
+use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use swarm_base::{Instant, Name, NodeId};
 
@@ -31,6 +32,9 @@ pub(super) struct Standby {
     /// When the source is asked whether the move is still on.
     pub(super) ask: Instant,
     pub(super) retry: Instant,
+    /// The mail that came before the commit, and how many parts it came in.
+    pub(super) mails: Vec<Bytes>,
+    pub(super) parts: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +74,9 @@ impl Target {
         let (ask, retry) = (now + config.standby_ttl, now + config.retry);
         self.held += held;
         self.names.insert(name.clone(), id);
-        self.standbys.insert(id, Standby { name, from, held, phase, source, ask, retry });
+        let (mails, parts) = (Vec::new(), 0);
+        let standby = Standby { name, from, held, phase, source, ask, retry, mails, parts };
+        self.standbys.insert(id, standby);
         assert!(self.standbys.len() <= config.standbys_max, "standbys are bounded");
     }
 
