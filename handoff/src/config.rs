@@ -58,6 +58,19 @@ pub struct Config {
     /// How long another node may leave an orphan of its own alone before it is handed to it.
     /// Default 2 s.
     pub adopt_after: Duration,
+    /// How long a node counts another one to its quorum after it was last asked: what is cut off
+    /// stops after this. Longer than the nodes take to agree on a ring and than a node is held up.
+    /// Default 1.5 s.
+    pub quorum_lease: Duration,
+    /// How often the others are asked. Default 250 ms.
+    pub quorum_ask: Duration,
+    /// How long a process may take to stop below the quorum; then it is killed. Default 500 ms.
+    pub quorum_grace: Duration,
+    /// How long the names of a dead node wait under a quorum before they are started again, from
+    /// when those that are left agree that it is dead: by then it has stopped them. At least
+    /// `quorum_lease` and 1 % for clocks that go apart, `quorum_ask`, `quorum_grace` and 500 ms for
+    /// a node that is held up. Default 3 s.
+    pub quorum_margin: Duration,
 }
 
 impl Default for Config {
@@ -82,6 +95,10 @@ impl Default for Config {
             sweep: Duration::from_secs(10),
             recheck: Duration::from_secs(1),
             adopt_after: Duration::from_secs(2),
+            quorum_lease: Duration::from_millis(1500),
+            quorum_ask: Duration::from_millis(250),
+            quorum_grace: Duration::from_millis(500),
+            quorum_margin: Duration::from_secs(3),
         }
     }
 }
@@ -103,6 +120,10 @@ impl Config {
             ("sweep", self.sweep),
             ("recheck", self.recheck),
             ("adopt_after", self.adopt_after),
+            ("quorum_lease", self.quorum_lease),
+            ("quorum_ask", self.quorum_ask),
+            ("quorum_grace", self.quorum_grace),
+            ("quorum_margin", self.quorum_margin),
         ];
         for (setting, value) in durations {
             // A timer of zero would spin; a year is beyond every purpose and safely added.
@@ -130,9 +151,22 @@ impl Config {
         require("recheck", self.recheck, rechecks, "at most backoff_max")?;
         let holds = self.hold_down_max >= self.hold_down && self.hold_down_max <= TIMER_MAX;
         require("hold_down_max", self.hold_down_max, holds, "at least hold_down")?;
+        let asks = self.quorum_ask * 2 <= self.quorum_lease;
+        require("quorum_ask", self.quorum_ask, asks, "at most half of quorum_lease")?;
+        let covers = self.quorum_margin >= self.quorum_stop_max();
+        let want = "at least quorum_lease + 1 % + quorum_ask + quorum_grace + 500 ms";
+        require("quorum_margin", self.quorum_margin, covers, want)?;
         Ok(Checked(self))
     }
+
+    /// When the last process has ended on a node that nobody stands with any more.
+    fn quorum_stop_max(&self) -> Duration {
+        self.quorum_lease + self.quorum_lease / 100 + self.quorum_ask + self.quorum_grace + HELD_UP
+    }
 }
+
+/// How long the task of a node may be held up by its machine for the promise of a quorum to hold.
+const HELD_UP: Duration = Duration::from_millis(500);
 
 /// Settings that are known to be sound.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -206,6 +240,15 @@ mod tests {
         assert_eq!(
             check(Config { bytes_max: 1, ..Config::default() }),
             "handoff.bytes_max is 1, want at least state_bytes_max"
+        );
+        assert_eq!(
+            check(Config { quorum_margin: Duration::from_secs(2), ..Config::default() }),
+            "handoff.quorum_margin is 2s, want at least quorum_lease + 1 % + quorum_ask + \
+             quorum_grace + 500 ms"
+        );
+        assert_eq!(
+            check(Config { quorum_ask: Duration::from_secs(1), ..Config::default() }),
+            "handoff.quorum_ask is 1s, want at most half of quorum_lease"
         );
     }
 }

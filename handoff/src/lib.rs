@@ -1,10 +1,11 @@
 //! Where processes should be, and how they get there.
 //!
-//! Three machines without clock, socket or task; the node puts them together:
+//! Four machines without clock, socket or task; the node puts them together:
 //!
 //! | Piece | Decides |
 //! |---|---|
 //! | [`Agreement`] | whether this node may act as an owner: every live member has acknowledged its present ring |
+//! | [`Quorum`] | whether enough nodes stand with this one, where a strategy wants that |
 //! | [`Reconciler`] | what to do about each name, from where it should be and where it is |
 //! | [`Moves`] | both ends of one process's move, with its state, so that one of them runs it |
 //!
@@ -40,13 +41,16 @@ mod config;
 pub use config::{Checked, Config, ConfigError};
 
 mod message;
-pub use message::{Agree, MoveId, MoveMessage, Offer, Refusal};
+pub use message::{Agree, MoveId, MoveMessage, Offer, Refusal, Vote};
 
 mod moves;
 pub use moves::{
     AbortReason, Accepting, Busy, Cancelled, DiscardReason, Frozen, MoveEvent, MoveOutcome, Moves,
     Outgoing, Promoted, ResumeReason, Role, SourcePhase, TargetPhase,
 };
+
+mod quorum;
+pub use quorum::{Quorum, QuorumEvent};
 
 mod reconciler;
 pub use reconciler::{Acting, Action, Is, Placement, Reconciler, Should};

@@ -32,6 +32,34 @@ pub enum Agree {
     },
 }
 
+/// A question and an answer about the quorum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Vote {
+    /// The sender's ring has this hash. Asks for a [`Grant`](Self::Grant).
+    #[serde(rename = "q")]
+    Ask {
+        /// The hash of its members and weights.
+        #[serde(rename = "h")]
+        hash: u64,
+        /// When it was sent, in microseconds of the sender's.
+        #[serde(rename = "t")]
+        sent: u64,
+    },
+    /// The sender's own ring has the asker's hash: it stands with the asker for a lease from then.
+    #[serde(rename = "g")]
+    Grant {
+        /// The hash asked about.
+        #[serde(rename = "h")]
+        hash: u64,
+        /// When it was asked, in microseconds of the asker's.
+        #[serde(rename = "t")]
+        sent: u64,
+        /// How often the sender's own ring has changed.
+        #[serde(rename = "n")]
+        round: u64,
+    },
+}
+
 /// Which move: the life of the source, and a number that this life uses once.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MoveId {

@@ -15,6 +15,7 @@ use swarm_base::NodeName;
 #[derive(Clone, Debug)]
 pub struct StaticQuorumRing {
     quorum: NonZeroUsize,
+    present: Option<usize>,
     ring: Ring,
 }
 
@@ -39,7 +40,7 @@ impl StaticQuorumRing {
     pub fn new(quorum: impl fmt::Display) -> Result<Self, ConfigError> {
         let text = quorum.to_string();
         match text.parse() {
-            Ok(quorum) => Ok(Self { quorum, ring: Ring::new() }),
+            Ok(quorum) => Ok(Self { quorum, present: None, ring: Ring::new() }),
             Err(_) => Err(ConfigError::new("quorum", text, "positive integer")),
         }
     }
@@ -50,10 +51,11 @@ impl StaticQuorumRing {
         self.quorum.get()
     }
 
-    /// Whether enough nodes are there.
+    /// Whether enough nodes are there: as many as it was last
+    /// [told](Strategy::set_present), else as it has.
     #[must_use]
-    pub const fn has_quorum(&self) -> bool {
-        self.ring.len() >= self.quorum()
+    pub fn has_quorum(&self) -> bool {
+        self.present.unwrap_or(self.ring.len()) >= self.quorum()
     }
 
     /// The ring that decides where there is a quorum.
@@ -78,6 +80,14 @@ impl Strategy for StaticQuorumRing {
 
     fn owners(&self, name: &[u8], n: usize) -> Vec<&NodeName> {
         if self.has_quorum() { self.ring.owners(name, n) } else { Vec::new() }
+    }
+
+    fn quorum(&self) -> Option<usize> {
+        Some(self.quorum.get())
+    }
+
+    fn set_present(&mut self, nodes: usize) {
+        self.present = Some(nodes);
     }
 }
 
@@ -118,5 +128,9 @@ mod tests {
         assert!(quorum.owner(b"x").is_some(), "three are left");
         quorum.remove(&nodes[2]);
         assert!(quorum.owner(b"x").is_none() && quorum.owners(b"x", 2).is_empty());
+        quorum.set_present(3);
+        assert!(quorum.owner(b"x").is_some(), "one of them owns nothing, and counts");
+        quorum.set_present(2);
+        assert!(quorum.owner(b"x").is_none());
     }
 }

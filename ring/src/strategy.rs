@@ -69,6 +69,19 @@ pub trait Strategy: Send + Sync {
     /// Fewer where there are fewer nodes; none where [`owner`](Self::owner) says `None`. When the
     /// owner leaves, the second becomes the owner.
     fn owners(&self, name: &[u8], n: usize) -> Vec<&NodeName>;
+
+    /// How many nodes must stand together for names to have owners; `None`, as by default, where
+    /// any number does. With a quorum a node that loses it stops what it runs, and what ran on
+    /// others starts again only when it must have stopped there.
+    fn quorum(&self) -> Option<usize> {
+        None
+    }
+
+    /// So many nodes are there, whether or not they may own names: those that a quorum counts. A
+    /// strategy that is never told counts the nodes that it was given.
+    fn set_present(&mut self, nodes: usize) {
+        let _ = nodes;
+    }
 }
 
 impl<S: Strategy + ?Sized> Strategy for Box<S> {
@@ -86,5 +99,13 @@ impl<S: Strategy + ?Sized> Strategy for Box<S> {
 
     fn owners(&self, name: &[u8], n: usize) -> Vec<&NodeName> {
         (**self).owners(name, n)
+    }
+
+    fn quorum(&self) -> Option<usize> {
+        (**self).quorum()
+    }
+
+    fn set_present(&mut self, nodes: usize) {
+        (**self).set_present(nodes);
     }
 }

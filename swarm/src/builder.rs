@@ -464,6 +464,7 @@ impl Plan {
                 ),
                 registry: Registry::new(now, me.clone(), self.config.registry.clone(), rng.fork()),
                 agreement: Agreement::new(now, handoff.clone(), me.clone()),
+                handoff: handoff.clone(),
                 moves: Moves::new(now, handoff.clone(), me.clone(), rng.fork()),
                 reconciler: Reconciler::new(now, handoff.clone(), me.clone(), rng.fork()),
                 placing: Placing::new(self.strategy.clone(), self.lists.clone()),

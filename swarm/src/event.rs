@@ -146,6 +146,17 @@ pub enum Event {
         /// Those that did not answer.
         missing: Vec<NodeId>,
     },
+    /// Too few nodes stand with this one: what the ring had placed here stops, and its names are
+    /// kept.
+    QuorumLost {
+        /// How many nodes it sees, itself among them. As many as it takes or more, where they do
+        /// not see each other alike.
+        have: usize,
+        /// How many it takes.
+        want: usize,
+    },
+    /// Enough nodes stand with this one again: the names that were kept run again.
+    QuorumRegained,
     /// The subscriber was too slow, and the oldest events were dropped.
     Lagged {
         /// How many.

@@ -193,6 +193,9 @@ pub enum AbortReason {
     /// The name was taken away from the process.
     #[error("the name was unregistered")]
     Unregistered,
+    /// Too few nodes stand with this one for the process to run.
+    #[error("too few nodes are there for a quorum")]
+    Quorum,
     /// Another process claims the name: conflict goes before moves.
     #[error("another process claims the name")]
     Conflict,

@@ -18,6 +18,7 @@ impl Node {
             self.answer(now, &key, Outcome::Done, None);
         }
         self.standby_exited(now, pid, reason);
+        self.suspended_ended(now);
         if self.is_closing {
             return;
         }

@@ -20,6 +20,7 @@ mod moving;
 mod names;
 mod placing;
 mod planning;
+mod quorum;
 mod registering;
 mod requests;
 mod reserved;
@@ -46,10 +47,11 @@ use conflicts::Conflicts;
 use leaving::Leaving;
 use names::Names;
 use planning::Behind;
+use quorum::Under;
 use reserved::Reserved;
 use resuming::Resuming;
 use standbys::Standbys;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,6 +81,7 @@ pub(crate) struct Parts {
     pub links: Links,
     pub registry: Registry,
     pub agreement: Agreement,
+    pub handoff: swarm_handoff::Checked,
     pub moves: Moves,
     pub reconciler: Reconciler,
     pub placing: Placing,
@@ -95,6 +98,8 @@ pub(crate) struct Node {
     links: Links,
     registry: Registry,
     agreement: Agreement,
+    /// Where the strategy wants a quorum.
+    under: Option<Under>,
     moves: Moves,
     reconciler: Reconciler,
     placing: Placing,
@@ -142,7 +147,10 @@ const BULK_FROM: usize = 64 * 1024;
 impl Node {
     /// Composes the parts, which have been created at `now`.
     pub(crate) fn new(now: Instant, parts: Parts) -> Self {
+        let me = &parts.me;
+        let under = |want| Under::new(now, &parts.handoff, me.clone(), want);
         let mut node = Self {
+            under: parts.placing.quorum().map(under),
             me: parts.me,
             meta: parts.meta,
             swim: parts.swim,
@@ -261,8 +269,12 @@ impl Node {
         // first on the same stream (ownership rule R2).
         self.log_starts(now);
         let others = self.placing.members().map(|(node, _)| node.clone());
-        let others = others.filter(|node| *node != self.me).collect();
-        self.agreement.set_ring(now, self.placing.hash(), others);
+        let others: BTreeSet<NodeId> = others.filter(|node| *node != self.me).collect();
+        let hash = self.placing.hash();
+        if let Some(under) = &mut self.under {
+            under.machine.set_ring(now, hash, BTreeSet::clone(&others));
+        }
+        self.agreement.set_ring(now, hash, others);
         self.gave_up_waiting = false;
         self.reconciler.ring_changed(now);
         self.reconsider_all(now);
@@ -291,6 +303,13 @@ impl Node {
                         self.send_behind_facts(now, &to, &Wire::Agree(agree));
                     }
                     Output::Event(event) => self.on_agreement(now, event),
+                }
+            }
+            while let Some(output) = self.under.as_mut().and_then(|u| u.machine.poll_output()) {
+                quiet = false;
+                match output {
+                    Output::Send { to, message } => self.send(&to, &Wire::Vote(message)),
+                    Output::Event(event) => self.on_quorum(now, event),
                 }
             }
             while let Some(output) = self.moves.poll_output() {
@@ -382,6 +401,11 @@ impl Node {
                 self.agreement.handle_message(now, from, message);
                 self.check_behind(now);
             }
+            Wire::Vote(message) => {
+                if let Some(under) = &mut self.under {
+                    under.machine.handle_message(now, from, message);
+                }
+            }
             Wire::Move(message) => self.moves.handle_message(now, from, message),
             Wire::Ask(ask) => self.on_ask(now, ask.ask(&from)),
             Wire::Answer(answer) => self.on_answer(now, answer.answer(&from)),
@@ -416,6 +440,9 @@ impl Machine for Node {
         self.links.handle_timeout(now);
         self.registry.handle_timeout(now);
         self.agreement.handle_timeout(now);
+        if let Some(under) = &mut self.under {
+            under.machine.handle_timeout(now);
+        }
         self.moves.handle_timeout(now);
         self.expire_asks(now);
         self.expire_reserved(now);
@@ -439,6 +466,8 @@ impl Machine for Node {
             self.links.poll_timeout(),
             self.registry.poll_timeout(),
             self.agreement.poll_timeout(),
+            self.under.as_ref().and_then(|under| under.machine.poll_timeout()),
+            self.under.as_ref().and_then(Under::hold_ends).filter(|_| !self.is_closing),
             self.moves.poll_timeout(),
             self.plan_timeout().filter(|_| !self.is_closing),
             self.asks.deadline(),

@@ -139,6 +139,12 @@ impl Names {
         self.next_ticket
     }
 
+    /// Ends every start of a name, and returns them with their tickets.
+    pub(super) fn end_all(&mut self) -> Vec<(u64, Start)> {
+        let tickets = std::mem::take(&mut self.starting).into_values();
+        tickets.filter_map(|ticket| Some((ticket, self.starts.remove(&ticket)?))).collect()
+    }
+
     pub(super) fn end(&mut self, ticket: u64) -> Option<Start> {
         let start = self.starts.remove(&ticket)?;
         if self.starting.get(&start.name) == Some(&ticket) {

@@ -16,6 +16,7 @@ pub(crate) type MakeStrategy = Arc<dyn Fn() -> Box<dyn Strategy> + Send + Sync>;
 pub(crate) struct Placing {
     make: MakeStrategy,
     lists: Lists,
+    quorum: Option<usize>,
     members: BTreeMap<NodeName, (NodeId, NodeMeta)>,
     rings: BTreeMap<String, Box<dyn Strategy>>,
 }
@@ -31,7 +32,21 @@ pub(crate) enum Owner {
 
 impl Placing {
     pub(crate) fn new(make: MakeStrategy, lists: Lists) -> Self {
-        Self { make, lists, members: BTreeMap::new(), rings: BTreeMap::new() }
+        let quorum = contain(|| make().quorum()).flatten();
+        Self { make, quorum, lists, members: BTreeMap::new(), rings: BTreeMap::new() }
+    }
+
+    /// How many nodes must stand together for names to have owners, where the strategy says so.
+    pub(crate) const fn quorum(&self) -> Option<usize> {
+        self.quorum
+    }
+
+    /// Every node counts for a quorum, also one that may not own the names of a ring.
+    fn count(&mut self) {
+        let present = self.members.len();
+        for ring in self.rings.values_mut() {
+            contain(|| ring.set_present(present));
+        }
     }
 
     /// Takes in what a live node says of itself. Tells whether a ring changed.
@@ -63,6 +78,7 @@ impl Placing {
             }
         }
         self.members.insert(node.name.clone(), (node.clone(), meta));
+        self.count();
         true
     }
 
@@ -77,6 +93,7 @@ impl Placing {
                 self.leave(&kind, &node.name);
             }
         }
+        self.count();
         true
     }
 

@@ -1,6 +1,7 @@
 //! The reconciler: what should be where, and what is done about it.
 
 use super::conflicts::Conflicts;
+use super::quorum::Under;
 use super::sweeping::Sweep;
 use super::{Node, Owner, Placing, move_id};
 use crate::Event as Public;
@@ -14,6 +15,14 @@ use swarm_registry::{At, Claim, Registry, Resolution};
 impl Node {
     /// Whether this node may act as the owner of names.
     pub(super) fn may_own(&self) -> bool {
+        // Under a quorum what is not agreed is not done.
+        self.may_decide()
+            && self.under.as_ref().is_none_or(|_| self.agreement.agreed() && self.has_quorum())
+    }
+
+    /// Whether this node may decide about names, as far as the ring has a say: also about those of
+    /// processes that nobody places, for which a quorum has none.
+    pub(super) fn may_decide(&self) -> bool {
         self.alone_until.is_none()
             && self.behind.is_none()
             && self.agreement.may_act() != Standing::Waiting
@@ -74,10 +83,13 @@ impl Node {
             return;
         }
         self.resume_waiting(now);
+        self.hold_dead(now);
+        self.resume_suspended(now);
         let acting = self.acting();
         let view = View {
             me: &self.me,
             registry: &self.registry,
+            under: self.under.as_ref(),
             placing: &self.placing,
             moves: &self.moves,
             conflicts: &self.conflicts,
@@ -162,6 +174,7 @@ pub(super) struct Behind {
 struct View<'a> {
     me: &'a NodeId,
     registry: &'a Registry,
+    under: Option<&'a Under>,
     placing: &'a Placing,
     moves: &'a Moves,
     conflicts: &'a Conflicts,
@@ -200,6 +213,10 @@ impl Placement for View<'_> {
             Resolution::Free => Is::Free,
             Resolution::Pending { .. } => Is::Pending,
             Resolution::Orphan { claim, .. } if claim.spec.is_none() => Is::Free,
+            // Under a quorum its node may still run it.
+            Resolution::Orphan { .. } if self.under.is_some_and(Under::holds_orphans) => {
+                Is::Pending
+            }
             Resolution::Orphan { .. } => Is::Orphan,
             Resolution::Held { node, .. } if node != self.me => Is::There(node.clone()),
             Resolution::Held { claim, .. } => Is::Here {

@@ -17,6 +17,14 @@ impl Node {
         spec: &Spec,
     ) {
         match self.registry.resolve(name) {
+            Resolution::Held { claim, .. } if claim.pid().is_none() && self.is_below_quorum() => {
+                self.answer(now, key, Outcome::NoNode, None);
+            }
+            Resolution::Orphan { .. } | Resolution::Pending { .. } | Resolution::Free
+                if self.is_below_quorum() =>
+            {
+                self.answer(now, key, Outcome::NoNode, None);
+            }
             Resolution::Held { node, claim } => {
                 let node = node.clone();
                 let at = Some((node.clone(), self.registry.position(&node)));
@@ -131,7 +139,7 @@ impl Node {
     pub(super) fn may_let_through(&mut self, key: &AskKey, name: &Name) -> bool {
         let stage = if self.names.is_starting(name) || self.reserved.is_for_other(name, key) {
             Stage::Running
-        } else if !self.may_own() {
+        } else if !self.may_decide() {
             Stage::Resolve
         } else {
             return true;

@@ -32,7 +32,9 @@ impl Node {
             }
             let Some(claim) = self.claim_of_move(resuming.id, &resuming.name) else { continue };
             let At::Moving { to, .. } = &claim.at else { continue };
-            if self.placing.member(to).is_some() {
+            if !self.has_quorum() {
+                self.resuming.push(resuming);
+            } else if self.placing.member(to).is_some() {
                 // It said so itself.
                 self.resume(now, resuming, claim);
             } else if !self.may_own() {

@@ -114,6 +114,9 @@ impl Node {
         self.moves.node_dead(now, node);
         self.conflicts_of_dead(now, node);
         self.asks_of_dead(now, node);
+        if how == Gone::Left {
+            self.hold_no_longer(node);
+        }
         if self.placing.remove(node) {
             self.ring_changed(now);
         }
@@ -130,6 +133,9 @@ impl Node {
             Link::Up { node, session } => {
                 self.registry.session_up(now, node.clone());
                 self.agreement.session_up(now, &node);
+                if let Some(under) = &mut self.under {
+                    under.machine.session_up(now, &node);
+                }
                 self.moves.session_up(now, &node);
                 self.emit(Event::SessionUp { node: node.clone(), session });
                 self.conflicts_session_up(now, &node);
@@ -138,6 +144,9 @@ impl Node {
             Link::Down { node, session, why } => {
                 self.registry.session_down(now, &node);
                 self.agreement.session_down(now, &node);
+                if let Some(under) = &mut self.under {
+                    under.machine.session_down(now, &node);
+                }
                 self.moves.session_down(now, &node);
                 self.swim.hint_silent(now, &node);
                 self.emit(Event::SessionDown { node: node.clone(), session, why });

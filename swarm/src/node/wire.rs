@@ -24,6 +24,9 @@ pub(crate) enum Wire {
     /// Agreement on the ring.
     #[serde(rename = "g")]
     Agree(AgreeFrame),
+    /// Who stands with whom, where a strategy wants a quorum.
+    #[serde(rename = "v")]
+    Vote(swarm_handoff::Vote),
     /// A move of a name.
     #[serde(rename = "m")]
     Move(swarm_handoff::MoveMessage),

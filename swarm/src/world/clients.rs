@@ -20,6 +20,8 @@ pub(crate) struct Clients {
     names: u64,
     messages: u64,
     fixed: u64,
+    /// The most nodes that there were.
+    most: usize,
     /// The node that is not ready, or drains.
     away: Option<SocketAddr>,
 }
@@ -32,7 +34,7 @@ const GROUPS: [&str; 3] = ["red", "green", "blue"];
 
 impl Clients {
     pub(crate) const fn new(truth: Shared) -> Self {
-        Self { truth, names: NAMES, messages: 0, fixed: 0, away: None }
+        Self { truth, names: NAMES, messages: 0, fixed: 0, away: None, most: 0 }
     }
 
     /// Does one thing.
@@ -42,6 +44,7 @@ impl Clients {
             (serves && !world.is_paused(*addr)).then_some(*addr)
         };
         let nodes: Vec<_> = world.hosts().iter().filter_map(awake).collect();
+        self.most = self.most.max(nodes.len());
         let Some(at) = rng.index(nodes.len()).map(|idx| nodes[idx]) else { return };
         match rng.below(1_000) {
             0..300 => self.register(world, rng, at),
@@ -192,7 +195,9 @@ impl Clients {
         }
         let is_leaving =
             |host: &SimNode| !matches!(host.end(), End::No | End::Draining { leaves: false });
-        if n_nodes > 3 && !world.hosts().values().any(is_leaving) {
+        // Under a quorum it is kept, also with one node down.
+        let least = if self.truth.borrow().has_quorum { self.most / 2 + 2 } else { 3 };
+        if n_nodes > least && !world.hosts().values().any(is_leaving) {
             let left = rng.duration(Duration::from_millis(100)..=Duration::from_secs(10));
             world.with(at, |host, now| host.drain(now, left, true));
         }

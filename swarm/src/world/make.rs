@@ -3,7 +3,7 @@
 use super::Defect;
 use super::temper::Temper;
 use crate::lists::Lists;
-use crate::node::{Node, NodeMeta, Parts, Placing};
+use crate::node::{MakeStrategy, Node, NodeMeta, Parts, Placing};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use swarm_handoff::{Agreement, Moves, Reconciler};
 use swarm_link::Links;
 use swarm_process::{Intensity, Restart};
 use swarm_registry::Registry;
-use swarm_ring::Ring;
+use swarm_ring::{Ring, StaticQuorumRing};
 use swarm_swim::{Cipher, Keyring, Metadata, NullCipher, Swim, udp::RingCipher};
 
 /// The name of the simulated cluster.
@@ -36,6 +36,8 @@ pub(crate) struct Make {
     pub(crate) sealing: Sealing,
     pub(crate) temper: Temper,
     pub(crate) defect: Option<Defect>,
+    /// How many nodes must stand together for names to run.
+    pub(crate) quorum: Option<usize>,
 }
 
 /// How the gossip of a world is sealed.
@@ -93,14 +95,21 @@ impl Make {
         let intensity = Intensity { restarts: 3, within: Duration::from_secs(5) };
         let policies = [EVERYWHERE, SOMEWHERE];
         let policies = policies.map(|kind| (kind.to_owned(), (Restart::Transient, intensity)));
+        let strategy: MakeStrategy = match self.quorum {
+            None => Arc::new(|| Box::new(Ring::new())),
+            Some(want) => Arc::new(move || {
+                Box::new(StaticQuorumRing::new(want).expect("more than half is positive"))
+            }),
+        };
         let parts = Parts {
             swim,
             links: Links::new(me.clone(), CLUSTER.to_owned(), link, rng.fork()),
             registry: Registry::new(now, me.clone(), registry, rng.fork()),
             agreement: Agreement::new(now, handoff.clone(), me.clone()),
             moves: Moves::new(now, handoff.clone(), me.clone(), rng.fork()),
-            reconciler: Reconciler::new(now, handoff, me.clone(), rng.fork()),
-            placing: Placing::new(Arc::new(|| Box::new(Ring::new())), Lists::default()),
+            reconciler: Reconciler::new(now, handoff.clone(), me.clone(), rng.fork()),
+            handoff,
+            placing: Placing::new(strategy, Lists::default()),
             policies: policies.into(),
             seeded: !seeds.is_empty(),
             me,

@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 use swarm_base::{Instant, Rng};
-use swarm_sim::{Birth, Check, Detail, Failure, Plan, Report, Scenario, World};
+use swarm_sim::{Birth, Check, Detail, Failure, Plan, Report, Revival, Scenario, Trouble, World};
 
 /// What is simulated, beside the seed.
 #[derive(Clone, Debug)]
@@ -25,11 +25,15 @@ pub struct Options {
     pub detail: Detail,
     /// A bug on purpose.
     pub defect: Option<Defect>,
+    /// Whether names are placed under a quorum of more than half of the nodes: then no split
+    /// excuses a second process. Nodes are not held up then, nor are their clocks wrong.
+    pub quorum: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { nodes: 3..=8, chaos: Duration::from_secs(20), detail: Detail::Events, defect: None }
+        let (chaos, detail) = (Duration::from_secs(20), Detail::Events);
+        Self { nodes: 3..=8, chaos, detail, defect: None, quorum: false }
     }
 }
 
@@ -43,8 +47,18 @@ pub fn run_seed(seed: u64, options: &Options) -> Result<Report, Box<Failure>> {
 }
 
 fn plan(options: &Options) -> Plan {
+    let beyond_promise =
+        |trouble: &Trouble| matches!(trouble, Trouble::Pause | Trouble::Slow | Trouble::Skew);
+    let troubles = Trouble::ALL.into_iter();
+    let troubles = troubles.filter(|trouble| !options.quorum || !beyond_promise(trouble));
     Plan {
-        replay: "cargo xtask sim --seed {seed}",
+        replay: match options.quorum {
+            true => "cargo xtask sim --quorum --seed {seed}",
+            false => "cargo xtask sim --seed {seed}",
+        },
+        troubles: troubles.collect(),
+        // In the end more than half must be there.
+        revival: if options.quorum { Revival::All } else { Plan::default().revival },
         nodes: options.nodes.clone(),
         chaos: options.chaos,
         rounds: 2,
@@ -75,20 +89,22 @@ struct Cluster {
     temper: Temper,
     sealing: Sealing,
     defect: Option<Defect>,
+    quorum: bool,
     /// Since when all has been well.
     well_since: Option<Instant>,
 }
 
 impl Cluster {
     fn new(seed: u64, options: &Options) -> Self {
-        let truth = Rc::new(RefCell::new(Truth::default()));
+        let quorum = options.quorum;
+        let truth = Rc::new(RefCell::new(Truth::under(quorum)));
         // Another stream than any of the world's.
         let mut rng = Rng::new(seed ^ 0x636c_7573_7465_7221);
         let temper = Temper::draw(&mut rng);
         let sealing = if rng.chance(100) { Sealing::Real } else { Sealing::Checksum };
         let defect = options.defect;
         let clients = Clients::new(truth.clone());
-        Self { truth, clients, temper, sealing, defect, well_since: None }
+        Self { truth, clients, temper, sealing, defect, quorum, well_since: None }
     }
 }
 
@@ -105,6 +121,7 @@ impl Scenario for Cluster {
             sealing: self.sealing,
             temper: self.temper.clone(),
             defect: self.defect,
+            quorum: self.quorum.then_some(birth.addrs.len() / 2 + 1),
         })
     }
 

@@ -32,6 +32,8 @@ pub(crate) struct Truth {
     /// Since when two nodes may own one name: a live node was held dead, or nodes went on without
     /// agreement.
     pub(crate) split: Option<(Instant, String)>,
+    /// Whether names run under a quorum.
+    pub(crate) has_quorum: bool,
     asks: BTreeMap<(SocketAddr, u64), Ask>,
     /// Memberships that questions of unknown outcome changed, or several at once.
     vague: BTreeSet<(Name, Name)>,
@@ -97,6 +99,11 @@ impl Truth {
     }
 
     /// The processes of `name`.
+    /// What is so at first, under a quorum or without.
+    pub(crate) fn under(has_quorum: bool) -> Self {
+        Self { has_quorum, ..Self::default() }
+    }
+
     pub(crate) fn instances(&self, name: &Name) -> impl Iterator<Item = (&Pid, &SocketAddr)> {
         self.instances.get(name).into_iter().flatten()
     }

@@ -48,6 +48,9 @@ struct Seeds {
     /// Only this seed: the replay of a failure
     #[arg(long, value_name = "SEED", conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
+    /// Names under a quorum of more than half of the nodes: no split excuses a second process
+    #[arg(long)]
+    quorum: bool,
     /// Show every packet of the one seed that fails
     #[arg(long, requires = "seed")]
     packets: bool,
@@ -76,6 +79,7 @@ fn run_seeds(args: &Seeds) -> Result<(), Failure> {
     let (from, count) = args.seed.map_or((args.from, args.seeds), |seed| (seed, 1));
     let mut options = Options::default();
     options.nodes = args.nodes.clone();
+    options.quorum = args.quorum;
     if args.packets {
         options.detail = Detail::Packets;
     }

@@ -41,7 +41,8 @@ impl Check<SimNode> for AtMostOne {
     ) -> Result<(), Violation> {
         let News::Began { name, pid, how, .. } = event else { return Ok(()) };
         let truth = self.truth.borrow();
-        if truth.split.is_some() || truth.status(name) == Status::Retired {
+        let is_excused = truth.split.is_some() && !truth.has_quorum;
+        if is_excused || truth.status(name) == Status::Retired {
             return Ok(());
         }
         self.judged += 1;

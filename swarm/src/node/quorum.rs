@@ -1,0 +1,256 @@
+//! The quorum: below it nothing runs here that the ring places. The names are kept, and run again
+//! when enough nodes stand together.
+//!
+//! A side of a partition that holds the quorum starts what ran on the other one only when that must
+//! have stopped (ownership, consequence 5). That is counted from when all those that are left agree
+//! on a ring without the other node: before that one of them may have granted it one more lease.
+
+use super::event::Command;
+use super::names::Cause;
+use super::{Mode, Node, Stop, wire::Outcome};
+use crate::Event as Public;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use swarm_base::{Instant, Name, NodeId, Pid, Token};
+use swarm_handoff::{AbortReason, Cancelled, Checked, Quorum, QuorumEvent};
+use swarm_registry::{At, Claim, Fact, Standing, Why};
+
+/// What a node does under a quorum.
+#[derive(Debug)]
+pub(super) struct Under {
+    pub(super) machine: Quorum,
+    margin: Duration,
+    grace: Duration,
+    /// Set from when the quorum is lost until it is back.
+    is_lost: bool,
+    /// The names that wait for it, with their processes that may not have ended yet.
+    suspended: BTreeMap<Name, Option<Pid>>,
+    /// From when they may run again: others may have started them, and have to stop first.
+    resume: Hold,
+    /// From when the names of dead nodes may be started.
+    dead: BTreeMap<NodeId, Hold>,
+}
+
+/// Names that may run elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hold {
+    /// Not all that are left have agreed that it is not one of them.
+    Unknown,
+    /// They may run there until then.
+    Until(Instant),
+    /// They have stopped there.
+    Over,
+}
+
+impl Hold {
+    /// What it is `now`, where all have agreed or have not.
+    fn go_on(self, now: Instant, is_agreed: bool, margin: Duration) -> Self {
+        match self {
+            Self::Unknown if is_agreed => Self::Until(now + margin),
+            Self::Until(end) if end <= now => Self::Over,
+            hold => hold,
+        }
+    }
+
+    const fn end(self) -> Option<Instant> {
+        match self {
+            Self::Until(end) => Some(end),
+            Self::Unknown | Self::Over => None,
+        }
+    }
+}
+
+impl Under {
+    pub(super) fn new(now: Instant, config: &Checked, me: NodeId, want: usize) -> Self {
+        Self {
+            machine: Quorum::new(now, config.clone(), me, want),
+            margin: config.quorum_margin,
+            grace: config.quorum_grace,
+            is_lost: false,
+            suspended: BTreeMap::new(),
+            resume: Hold::Unknown,
+            dead: BTreeMap::new(),
+        }
+    }
+
+    /// Whether a name of a dead node may still run there. Of whichever: who has it last may be
+    /// known to the dead alone.
+    pub(super) fn holds_orphans(&self) -> bool {
+        self.dead.values().any(|hold| *hold != Hold::Over)
+    }
+
+    /// When names that were held may be started next.
+    pub(super) fn hold_ends(&self) -> Option<Instant> {
+        let resume = (!self.suspended.is_empty()).then(|| self.resume.end()).flatten();
+        self.dead.values().filter_map(|hold| hold.end()).chain(resume).min()
+    }
+}
+
+impl Node {
+    /// Whether names may run here, as far as a quorum has a say.
+    pub(super) fn has_quorum(&self) -> bool {
+        self.under.as_ref().is_none_or(|under| under.machine.is_held())
+    }
+
+    /// Whether it is known that there are too few nodes: whoever asks for a name is told so at
+    /// once. A node that starts does not know yet.
+    pub(super) fn is_below_quorum(&self) -> bool {
+        self.under
+            .as_ref()
+            .is_some_and(|under| under.is_lost || under.machine.present() < under.machine.want())
+    }
+
+    pub(super) fn on_quorum(&mut self, now: Instant, event: QuorumEvent) {
+        let Some(under) = &mut self.under else { return };
+        let (have, want) = (under.machine.present(), under.machine.want());
+        match event {
+            QuorumEvent::Held if under.is_lost => {
+                under.is_lost = false;
+                self.tell(Public::QuorumRegained);
+            }
+            QuorumEvent::Held => (),
+            QuorumEvent::Shaken => {
+                under.resume = Hold::Unknown;
+                for hold in under.dead.values_mut() {
+                    *hold = Hold::Unknown;
+                }
+                return;
+            }
+            QuorumEvent::Lost => {
+                under.is_lost = true;
+                under.resume = Hold::Unknown;
+                self.suspend(now);
+                self.tell(Public::QuorumLost { have, want });
+            }
+        }
+        self.plan_at = Some(now);
+        self.reconsider_all(now);
+    }
+
+    /// Stops what the ring has placed here. The log says so first: nobody finds a process that is
+    /// about to stop.
+    fn suspend(&mut self, now: Instant) {
+        self.abandon_starts(now);
+        self.names.restarts.clear();
+        let placed: Vec<Claim> =
+            self.registry.own_claims().filter(|claim| claim.spec.is_some()).collect();
+        let (mut facts, mut pids, mut names) = (Vec::new(), Vec::new(), Vec::new());
+        for claim in placed {
+            // It ends anyway, for good.
+            if self.names.is_stopping(&claim.name) {
+                continue;
+            }
+            // It has ended here; what comes of the move says where it goes on.
+            let cancelled = self.moves.cancel(now, &claim.name, AbortReason::Quorum);
+            if cancelled == Cancelled::Committed {
+                continue;
+            }
+            self.conflicts.forget(&claim.name);
+            let pid = claim.pid();
+            let groups = match pid {
+                Some(pid) => self.registry.memberships(&self.me, pid).collect(),
+                None => claim.groups.clone(),
+            };
+            names.push((claim.name.clone(), pid));
+            facts.push(Fact::Named(Claim { at: At::Waiting, groups, ..claim }));
+            match pid {
+                Some(pid) if self.names.lives(pid) => pids.push(pid),
+                // A move has ended it, and was to say what becomes of its groups.
+                Some(pid) => facts.push(Fact::Exited { pid }),
+                None => (),
+            }
+        }
+        self.registry.append_all(now, facts);
+        let Some(under) = &mut self.under else { return };
+        under.suspended.extend(names);
+        let how = Stop::Graceful(under.grace);
+        for pid in pids {
+            self.command(Command::Stop { pid, how });
+        }
+    }
+
+    /// Ends every start of a name; whoever asked for one is told that there are too few nodes.
+    fn abandon_starts(&mut self, now: Instant) {
+        for (ticket, start) in self.names.end_all() {
+            self.command(Command::Abandon { ticket });
+            if let Cause::Asked(key, _) = start.cause {
+                if start.logged {
+                    self.end_claim(now, &start.name, start.token);
+                }
+                self.answer(now, &key, Outcome::NoNode, None);
+            }
+        }
+    }
+
+    /// Runs again what waited for the quorum. Where a name belongs to another node by now, it moves
+    /// there.
+    pub(super) fn resume_suspended(&mut self, now: Instant) {
+        let may_own = self.may_own();
+        let Some(under) = &mut self.under else { return };
+        if !may_own || under.resume != Hold::Over {
+            return;
+        }
+        for (name, pid) in std::mem::take(&mut under.suspended) {
+            let Some(claim) = self.registry.own(&name) else { continue };
+            let (At::Waiting, Some(spec)) = (&claim.at, claim.spec) else { continue };
+            // Its last process has not ended.
+            if pid.is_some_and(|pid| self.names.lives(pid)) {
+                self.under.as_mut().map(|under| under.suspended.insert(name, pid));
+                continue;
+            }
+            // It was registered anew by nodes that had not heard of it, and runs there.
+            if let Some((log, token)) = self.runs_elsewhere(&name) {
+                let why = Why::GoneTo { log, token };
+                self.registry.append(now, Fact::Ended { name, token: claim.token, why });
+                continue;
+            }
+            let token = self.next_token(&name);
+            self.start(name, spec, token, claim.groups, Cause::Restart, Mode::Fresh);
+        }
+        self.touch(now);
+    }
+
+    /// The node and the token of another live claim on a name, whose process runs.
+    fn runs_elsewhere(&self, name: &Name) -> Option<(NodeId, Token)> {
+        let mut others = self.registry.claims(name).filter(|(node, claim, standing)| {
+            **node != self.me && *standing == Standing::Live && claim.pid().is_some()
+        });
+        others.next().map(|(node, claim, _)| (node.clone(), claim.token))
+    }
+
+    /// A process has ended: a name may have waited for that.
+    pub(super) fn suspended_ended(&mut self, now: Instant) {
+        if self.under.as_ref().is_some_and(|under| !under.suspended.is_empty()) {
+            self.plan_at = Some(now);
+        }
+    }
+
+    /// Keeps the names of dead nodes from being started for as long as they may run there.
+    pub(super) fn hold_dead(&mut self, now: Instant) {
+        let is_agreed = self.agreement.agreed();
+        let Some(under) = &mut self.under else { return };
+        let is_known = is_agreed && under.machine.is_held();
+        let closed = self.registry.log_progress().filter(|log| log.standing == Standing::Closed);
+        let (before, margin) = (std::mem::take(&mut under.dead), under.margin);
+        under.resume = under.resume.go_on(now, is_known, margin);
+        let hold = |node: NodeId| {
+            let hold = before.get(&node).copied().unwrap_or(Hold::Unknown);
+            (node, hold.go_on(now, is_known, margin))
+        };
+        under.dead = closed.map(|log| hold(log.log)).collect();
+        let over = |(node, hold): (&NodeId, &Hold)| {
+            *hold == Hold::Over && before.get(node) != Some(&Hold::Over)
+        };
+        if under.dead.iter().any(over) {
+            let orphans: Vec<Name> = self.registry.orphans().cloned().collect();
+            self.reconciler.mark_all(orphans);
+        }
+    }
+
+    /// A node has said goodbye: it runs nothing any more.
+    pub(super) fn hold_no_longer(&mut self, node: &NodeId) {
+        if let Some(under) = &mut self.under {
+            under.dead.insert(node.clone(), Hold::Over);
+        }
+    }
+}
