@@ -272,7 +272,8 @@ impl Node {
         let others: BTreeSet<NodeId> = others.filter(|node| *node != self.me).collect();
         let hash = self.placing.hash();
         if let Some(under) = &mut self.under {
-            under.machine.set_ring(now, hash, BTreeSet::clone(&others));
+            let voters = self.placing.voters().filter(|node| **node != self.me);
+            under.machine.set_ring(now, hash, voters.cloned().collect());
         }
         self.agreement.set_ring(now, hash, others);
         self.gave_up_waiting = false;

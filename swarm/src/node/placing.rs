@@ -41,9 +41,15 @@ impl Placing {
         self.quorum
     }
 
-    /// Every node counts for a quorum, also one that may not own the names of a ring.
+    /// The nodes that count for a quorum: also those that are not ready, or serve other kinds, but
+    /// none that is left out.
+    pub(crate) fn voters(&self) -> impl Iterator<Item = &NodeId> {
+        self.members().filter(|(_, meta)| !meta.is_left_out).map(|(node, _)| node)
+    }
+
+    /// Tells every ring how many nodes there are.
     fn count(&mut self) {
-        let present = self.members.len();
+        let present = self.voters().count();
         for ring in self.rings.values_mut() {
             contain(|| ring.set_present(present));
         }
