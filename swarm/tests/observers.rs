@@ -176,6 +176,8 @@ async fn a_node_that_leaves_itself_out_can_do_all_that_others_can() {
         let found = observer.whereis_or_register::<Probe>("late-0", Setup::default()).await;
         let found = found.expect("it is there");
         let down = observer.monitor(found.pid().expect("it runs"));
+        // Behind this it is watched: a stop takes another way, and could be there first.
+        observer.call("late-0", Add(0)).await.expect("it answers");
         observer.stop("late-0", Stop::Kill).await.expect("stopped");
         assert_eq!(down.await.reason, ExitReason::Killed);
         assert_eq!(observer.whereis("late-0"), None);
