@@ -58,6 +58,7 @@ mod notice;
 pub use notice::{Ask, Handoff, Notice, ResolveError};
 
 mod panics;
+pub use panics::contain;
 
 mod processes;
 pub use processes::{Processes, Spawn};

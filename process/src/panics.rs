@@ -27,7 +27,17 @@ pub(crate) async fn caught<F: Future + ?Sized>(
 
 /// Drops `value`; a panic of its destructor stays inside.
 pub(crate) fn drop_caught<T>(value: T) -> Result<(), String> {
-    catch_unwind(AssertUnwindSafe(|| drop(value))).map_err(|payload| text(&*payload))
+    contain(|| drop(value))
+}
+
+/// Runs `work`; a panic in it becomes its text, at most 1,024 bytes of it. The panic hook is left
+/// as it is, so the panic is printed as any other.
+///
+/// # Errors
+///
+/// What the panic said. What `work` changes may be half changed then.
+pub fn contain<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| text(&*payload))
 }
 
 /// What the panic said, at most [`TEXT_MAX`] bytes of it: it travels to other nodes.

@@ -175,6 +175,10 @@ impl Builder {
     }
 
     /// How names are placed: [`Ring`] by default. All nodes must use the same.
+    ///
+    /// It is asked in the node's task and must not wait. An owner that does not serve the name's
+    /// kind counts as none, and a panic stays inside it:
+    /// [`Event::StrategyFailed`](crate::Event::StrategyFailed) tells.
     pub fn strategy<S: Strategy + Clone + 'static>(mut self, strategy: S) -> Self {
         self.strategy = Arc::new(move || Box::new(strategy.clone()));
         self

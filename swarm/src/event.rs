@@ -157,6 +157,16 @@ pub enum Event {
     },
     /// Enough nodes stand with this one again: the names that were kept run again.
     QuorumRegained,
+    /// The strategy of this node panicked. Asked who owns a name, it is taken to have said nobody;
+    /// told of nodes, it is replaced by a new one. Where that panics, too, no name of the kind has
+    /// an owner here until a node comes or goes. What runs is left alone. Told once for each change
+    /// of the kind's nodes.
+    StrategyFailed {
+        /// The kind whose names it places.
+        kind: String,
+        /// What it said first.
+        reason: String,
+    },
     /// The subscriber was too slow, and the oldest events were dropped.
     Lagged {
         /// How many.

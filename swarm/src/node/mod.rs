@@ -25,6 +25,7 @@ mod registering;
 mod requests;
 mod reserved;
 mod resuming;
+mod rings;
 mod sessions;
 mod standbys;
 mod starting;
@@ -37,7 +38,8 @@ pub(crate) use event::{Command, Drained, Event, Freeze, Frozen, Gone, Mode, Poli
 #[cfg(feature = "sim")]
 pub(crate) use gauges::Gauges;
 pub(crate) use meta::NodeMeta;
-pub(crate) use placing::{MakeStrategy, Owner, Placing};
+pub(crate) use placing::{Owner, Placing};
+pub(crate) use rings::MakeStrategy;
 pub use wire::Stop;
 pub(crate) use wire::{Outcome, What, Wire};
 
@@ -323,8 +325,11 @@ impl Node {
                 }
             }
             if quiet && !self.check_behind(now) {
-                return;
+                break;
             }
+        }
+        for (kind, reason) in self.placing.take_failures() {
+            self.tell(crate::Event::StrategyFailed { kind, reason });
         }
     }
 

@@ -1,24 +1,20 @@
 //! Who should run what: one ring for each kind, over the nodes that may run it.
 
 use super::meta::NodeMeta;
+use super::rings::{MakeStrategy, Rings};
 use crate::lists::Lists;
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use swarm_base::{Name, NodeId, NodeName};
-use swarm_ring::{Strategy, Weight};
+use swarm_process::contain;
+use swarm_ring::Weight;
 use xxhash_rust::xxh3::Xxh3;
-
-/// Makes the strategy of one kind's ring.
-pub(crate) type MakeStrategy = Arc<dyn Fn() -> Box<dyn Strategy> + Send + Sync>;
 
 /// The rings of this node, and the members that they are made of.
 pub(crate) struct Placing {
-    make: MakeStrategy,
     lists: Lists,
     quorum: Option<usize>,
     members: BTreeMap<NodeName, (NodeId, NodeMeta)>,
-    rings: BTreeMap<String, Box<dyn Strategy>>,
+    rings: Rings,
 }
 
 /// The answer to "who should run this name".
@@ -32,8 +28,8 @@ pub(crate) enum Owner {
 
 impl Placing {
     pub(crate) fn new(make: MakeStrategy, lists: Lists) -> Self {
-        let quorum = contain(|| make().quorum()).flatten();
-        Self { make, quorum, lists, members: BTreeMap::new(), rings: BTreeMap::new() }
+        let quorum = contain(|| make().quorum()).unwrap_or_default();
+        Self { lists, quorum, members: BTreeMap::new(), rings: Rings::new(make) }
     }
 
     /// How many nodes must stand together for names to have owners, where the strategy says so.
@@ -49,10 +45,7 @@ impl Placing {
 
     /// Tells every ring how many nodes there are.
     fn count(&mut self) {
-        let present = self.voters().count();
-        for ring in self.rings.values_mut() {
-            contain(|| ring.set_present(present));
-        }
+        self.rings.set_present(self.voters().count());
     }
 
     /// Takes in what a live node says of itself. Tells whether a ring changed.
@@ -72,15 +65,11 @@ impl Placing {
             before.is_some_and(|(_, old)| old.weight.to_bits() != meta.weight.to_bits());
         let weight = Weight::new(meta.weight).unwrap_or_default();
         for kind in old.difference(&new) {
-            self.leave(kind, &node.name);
+            self.rings.remove(kind, &node.name);
         }
         for kind in &new {
-            if reweighed && old.contains(kind) {
-                self.leave(kind, &node.name);
-            }
             if reweighed || !old.contains(kind) {
-                let ring = self.rings.entry(kind.clone()).or_insert_with(|| (self.make)());
-                contain(|| ring.add(node.name.clone(), weight));
+                self.rings.add(kind, &node.name, weight);
             }
         }
         self.members.insert(node.name.clone(), (node.clone(), meta));
@@ -96,7 +85,7 @@ impl Placing {
         }
         if let Some((_, meta)) = self.members.remove(&node.name) {
             for kind in kinds_of(&meta) {
-                self.leave(&kind, &node.name);
+                self.rings.remove(&kind, &node.name);
             }
         }
         self.count();
@@ -105,10 +94,7 @@ impl Placing {
 
     /// Who should run `name` of `kind`.
     pub(crate) fn owner(&self, kind: &str, name: &Name) -> Owner {
-        let owner = self
-            .rings
-            .get(kind)
-            .and_then(|ring| contain(|| ring.owner(name.as_bytes()).cloned()).flatten());
+        let owner = self.rings.owner(kind, name.as_bytes());
         match owner.and_then(|owner| self.members.get(&owner)) {
             Some((node, _)) => Owner::Node(node.clone()),
             None => Owner::Nobody,
@@ -117,17 +103,23 @@ impl Placing {
 
     /// Who should run `name`, were it of the first of the kinds that is served.
     pub(crate) fn owner_of_first_kind(&self, name: &Name) -> Option<Owner> {
-        let owners = self.rings.keys().map(|kind| self.owner(kind, name));
+        let owners = self.rings.kinds().map(|kind| self.owner(kind, name));
         owners.into_iter().find(|owner| matches!(owner, Owner::Node(_)))
     }
 
     /// Who should run `name`, were it of any kind that is served.
     pub(crate) fn owners_of_any_kind(&self, name: &Name) -> BTreeSet<NodeId> {
-        let owner = |kind: &String| match self.owner(kind, name) {
+        let owner = |kind: &str| match self.owner(kind, name) {
             Owner::Node(node) => Some(node),
             Owner::Nobody => None,
         };
-        self.rings.keys().filter_map(owner).collect()
+        self.rings.kinds().filter_map(owner).collect()
+    }
+
+    /// The kinds whose strategies have panicked since their rings last changed, each once, and what
+    /// they said first.
+    pub(crate) fn take_failures(&mut self) -> Vec<(String, String)> {
+        self.rings.take_failures()
     }
 
     /// What all nodes must agree on before one of them acts as an owner: a hash of every live
@@ -162,12 +154,6 @@ impl Placing {
     pub(crate) fn member(&self, node: &NodeId) -> Option<&NodeMeta> {
         self.members.get(&node.name).filter(|(known, _)| known == node).map(|(_, meta)| meta)
     }
-
-    fn leave(&mut self, kind: &str, node: &NodeName) {
-        if let Some(ring) = self.rings.get_mut(kind) {
-            contain(|| ring.remove(node));
-        }
-    }
 }
 
 /// The kinds in whose rings a node is.
@@ -175,14 +161,10 @@ fn kinds_of(meta: &NodeMeta) -> BTreeSet<String> {
     if meta.takes_names() { meta.kinds.clone() } else { BTreeSet::new() }
 }
 
-/// Runs the user's strategy. A panic of it counts as no answer, and the node goes on.
-fn contain<T>(strategy: impl FnOnce() -> T) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(strategy)).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
     use swarm_base::Boot;
     use swarm_ring::Ring;
 
@@ -273,24 +255,5 @@ mod tests {
             assert_eq!(owner, Some(Owner::Node(node("a", 1))), "devices come before rooms");
             assert_eq!(owner, there.owner_of_first_kind(&name));
         }
-    }
-
-    #[test]
-    fn a_strategy_that_panics_owns_nothing() {
-        struct Broken;
-        impl Strategy for Broken {
-            fn add(&mut self, _: NodeName, _: Weight) {}
-            fn remove(&mut self, _: &NodeName) {}
-            fn owner(&self, _: &[u8]) -> Option<&NodeName> {
-                panic!("broken")
-            }
-            fn owners(&self, _: &[u8], _: usize) -> Vec<&NodeName> {
-                panic!("broken")
-            }
-        }
-        let mut placing = Placing::new(Arc::new(|| Box::new(Broken)), Lists::default());
-        placing.update(&node("a", 1), meta(true));
-        let name = Name::new("x").expect("a name");
-        assert_eq!(placing.owner("device", &name), Owner::Nobody);
     }
 }

@@ -1,0 +1,321 @@
+//! The rings of a node: one strategy for each kind, whatever a user's strategy does.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use swarm_base::NodeName;
+use swarm_process::contain;
+use swarm_ring::{Strategy, Weight};
+
+/// Makes the strategy of one kind's ring.
+pub(crate) type MakeStrategy = Arc<dyn Fn() -> Box<dyn Strategy> + Send + Sync>;
+
+/// The rings, by kind.
+pub(super) struct Rings {
+    make: MakeStrategy,
+    present: usize,
+    by_kind: BTreeMap<String, KindRing>,
+}
+
+/// The ring of one kind. A strategy that panics in a change may be half changed: another one takes
+/// its place, which is told of all nodes anew. Where that fails, too, no node owns names of the kind
+/// until the next change.
+#[derive(Default)]
+struct KindRing {
+    strategy: Option<Box<dyn Strategy>>,
+    nodes: BTreeMap<NodeName, Weight>,
+    /// What it said when it first panicked since the last change but those in which nobody was told.
+    /// Lookups find out, too.
+    failure: OnceLock<String>,
+    is_told: bool,
+}
+
+impl Rings {
+    pub(super) fn new(make: MakeStrategy) -> Self {
+        Self { make, present: 0, by_kind: BTreeMap::new() }
+    }
+
+    /// Lets a node own names of `kind`, or gives it another weight.
+    pub(super) fn add(&mut self, kind: &str, node: &NodeName, weight: Weight) {
+        let ring = self.by_kind.entry(kind.to_owned()).or_default();
+        ring.nodes.insert(node.clone(), weight);
+        ring.change(&self.make, self.present, |strategy| strategy.add(node.clone(), weight));
+    }
+
+    pub(super) fn remove(&mut self, kind: &str, node: &NodeName) {
+        let Some(ring) = self.by_kind.get_mut(kind) else { return };
+        if ring.nodes.remove(node).is_some() {
+            ring.change(&self.make, self.present, |strategy| strategy.remove(node));
+        }
+    }
+
+    /// So many nodes count for a quorum.
+    pub(super) fn set_present(&mut self, present: usize) {
+        if self.present != present {
+            self.present = present;
+            for ring in self.by_kind.values_mut() {
+                ring.change(&self.make, present, |strategy| strategy.set_present(present));
+            }
+        }
+    }
+
+    /// The node that the strategy names, if it is one of those that it was told of.
+    pub(super) fn owner(&self, kind: &str, name: &[u8]) -> Option<NodeName> {
+        let ring = self.by_kind.get(kind)?;
+        let strategy = ring.strategy.as_ref()?;
+        match contain(|| strategy.owner(name).cloned()) {
+            Ok(owner) => owner.filter(|owner| ring.nodes.contains_key(owner)),
+            Err(reason) => {
+                ring.fail(reason);
+                None
+            }
+        }
+    }
+
+    /// The kinds that are served, or were.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = &str> {
+        self.by_kind.keys().map(String::as_str)
+    }
+
+    /// The kinds whose strategies have panicked since their last change, each once for that change,
+    /// and what they said first.
+    pub(super) fn take_failures(&mut self) -> Vec<(String, String)> {
+        let untold = |ring: &mut KindRing| {
+            let reason = ring.failure.get().filter(|_| !ring.is_told)?.clone();
+            ring.is_told = true;
+            Some(reason)
+        };
+        let rings = self.by_kind.iter_mut();
+        rings.filter_map(|(kind, ring)| Some((kind.clone(), untold(ring)?))).collect()
+    }
+}
+
+impl KindRing {
+    fn change(
+        &mut self,
+        make: &MakeStrategy,
+        present: usize,
+        change: impl FnOnce(&mut Box<dyn Strategy>),
+    ) {
+        if self.is_told {
+            self.failure = OnceLock::new();
+            self.is_told = false;
+        }
+        if let Some(strategy) = &mut self.strategy {
+            match contain(|| change(strategy)) {
+                Ok(()) => return,
+                Err(reason) => self.fail(reason),
+            }
+        }
+        self.discard();
+        let rebuilt = contain(|| {
+            let mut strategy = make();
+            strategy.set_present(present);
+            for (node, weight) in &self.nodes {
+                strategy.add(node.clone(), *weight);
+            }
+            strategy
+        });
+        match rebuilt {
+            Ok(strategy) => self.strategy = Some(strategy),
+            Err(reason) => self.fail(reason),
+        }
+    }
+
+    fn discard(&mut self) {
+        let old = self.strategy.take();
+        if let Err(reason) = contain(|| drop(old)) {
+            self.fail(reason);
+        }
+    }
+
+    fn fail(&self, reason: String) {
+        // Of several the first says most.
+        let _ = self.failure.set(reason);
+    }
+}
+
+impl Drop for KindRing {
+    fn drop(&mut self) {
+        self.discard();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use swarm_ring::{Ring, StaticQuorumRing};
+
+    /// Fails as it is told to, so many times.
+    #[derive(Default)]
+    struct Faults {
+        make: AtomicU32,
+        add: AtomicU32,
+        remove: AtomicU32,
+        owner: AtomicU32,
+        drop: AtomicU32,
+    }
+
+    struct Faulty(Box<dyn Strategy>, Arc<Faults>);
+
+    fn fail(what: &str, left: &AtomicU32) {
+        let fails = |left: u32| left.checked_sub(1);
+        if left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fails).is_ok() {
+            panic!("{what} fails");
+        }
+    }
+
+    impl Strategy for Faulty {
+        fn add(&mut self, node: NodeName, weight: Weight) {
+            fail("add", &self.1.add);
+            self.0.add(node, weight);
+        }
+        fn remove(&mut self, node: &NodeName) {
+            fail("remove", &self.1.remove);
+            self.0.remove(node);
+        }
+        fn owner(&self, name: &[u8]) -> Option<&NodeName> {
+            fail("owner", &self.1.owner);
+            self.0.owner(name)
+        }
+        fn owners(&self, name: &[u8], n: usize) -> Vec<&NodeName> {
+            self.0.owners(name, n)
+        }
+        fn set_present(&mut self, nodes: usize) {
+            self.0.set_present(nodes);
+        }
+    }
+
+    impl Drop for Faulty {
+        fn drop(&mut self) {
+            fail("drop", &self.1.drop);
+        }
+    }
+
+    fn rings() -> (Rings, Arc<Faults>) {
+        rings_of(|| Box::new(Ring::new()))
+    }
+
+    fn rings_of(new: fn() -> Box<dyn Strategy>) -> (Rings, Arc<Faults>) {
+        let faults = Arc::new(Faults::default());
+        let of_ring = Arc::clone(&faults);
+        let make = move || -> Box<dyn Strategy> {
+            fail("make", &of_ring.make);
+            Box::new(Faulty(new(), Arc::clone(&of_ring)))
+        };
+        (Rings::new(Arc::new(make)), faults)
+    }
+
+    fn node(name: &str) -> NodeName {
+        NodeName::new(name).expect("a name")
+    }
+
+    /// The owners of some names by a ring of these nodes.
+    fn owners(rings: &Rings) -> Vec<Option<NodeName>> {
+        (0..100_u8).map(|name| rings.owner("device", &[name])).collect()
+    }
+
+    fn sound(nodes: &[&str]) -> Vec<Option<NodeName>> {
+        let mut ring = Ring::new();
+        for name in nodes {
+            ring.add(node(name), Weight::default());
+        }
+        (0..100_u8).map(|name| ring.owner(&[name]).cloned()).collect()
+    }
+
+    fn failures(rings: &mut Rings) -> Vec<String> {
+        let failures = rings.take_failures().into_iter();
+        failures.map(|(kind, reason)| format!("{kind}: {reason}")).collect()
+    }
+
+    #[test]
+    fn a_change_that_panics_is_made_by_another_strategy() {
+        let (mut rings, faults) = rings();
+        rings.add("device", &node("a"), Weight::default());
+        rings.add("device", &node("b"), Weight::default());
+        assert_eq!(failures(&mut rings), Vec::<String>::new());
+        faults.add.store(1, Ordering::Relaxed);
+        rings.add("device", &node("c"), Weight::default());
+        assert_eq!(owners(&rings), sound(&["a", "b", "c"]));
+        assert_eq!(failures(&mut rings), ["device: add fails"]);
+        assert_eq!(failures(&mut rings), Vec::<String>::new(), "once for each change");
+        faults.remove.store(1, Ordering::Relaxed);
+        faults.drop.store(1, Ordering::Relaxed);
+        rings.remove("device", &node("a"));
+        assert_eq!(owners(&rings), sound(&["b", "c"]));
+        assert_eq!(failures(&mut rings), ["device: remove fails"]);
+    }
+
+    #[test]
+    fn a_kind_without_a_strategy_has_no_owners_until_the_next_change() {
+        let (mut rings, faults) = rings();
+        faults.make.store(1, Ordering::Relaxed);
+        rings.add("device", &node("a"), Weight::default());
+        rings.add("room", &node("a"), Weight::default());
+        assert_eq!(owners(&rings), sound(&[]));
+        assert_eq!(rings.owner("room", b"x"), Some(node("a")), "other kinds have theirs");
+        assert_eq!(failures(&mut rings), ["device: make fails"]);
+        rings.add("device", &node("b"), Weight::default());
+        assert_eq!(owners(&rings), sound(&["a", "b"]));
+        faults.add.store(2, Ordering::Relaxed);
+        rings.add("device", &node("c"), Weight::default());
+        assert_eq!(owners(&rings), sound(&[]), "the second one failed as well");
+        rings.remove("device", &node("c"));
+        assert_eq!(owners(&rings), sound(&["a", "b"]));
+    }
+
+    #[test]
+    fn a_lookup_that_panics_finds_nobody_and_others_go_on() {
+        let (mut rings, faults) = rings();
+        rings.add("device", &node("a"), Weight::default());
+        faults.owner.store(2, Ordering::Relaxed);
+        assert_eq!(rings.owner("device", b"x"), None);
+        assert_eq!(failures(&mut rings), ["device: owner fails"]);
+        assert_eq!(rings.owner("device", b"x"), None);
+        assert_eq!(failures(&mut rings), Vec::<String>::new(), "nothing has changed since");
+        assert_eq!(rings.owner("device", b"x"), Some(node("a")));
+        rings.add("device", &node("a"), Weight::default());
+        faults.owner.store(1, Ordering::Relaxed);
+        assert_eq!(rings.owner("device", b"x"), None);
+        assert_eq!(failures(&mut rings), ["device: owner fails"], "anew after a change");
+    }
+
+    #[test]
+    fn every_ring_is_told_how_many_nodes_there_are_also_one_that_is_made_later_or_again() {
+        let (mut rings, faults) =
+            rings_of(|| Box::new(StaticQuorumRing::new(2).expect("positive")));
+        rings.add("device", &node("a"), Weight::default());
+        assert_eq!(rings.owner("device", b"x"), None);
+        rings.set_present(2);
+        assert_eq!(rings.owner("device", b"x"), Some(node("a")), "the other one serves no devices");
+        rings.add("room", &node("b"), Weight::default());
+        assert_eq!(rings.owner("room", b"x"), Some(node("b")));
+        faults.add.store(1, Ordering::Relaxed);
+        rings.add("device", &node("b"), Weight::default());
+        rings.remove("device", &node("a"));
+        assert_eq!(rings.owner("device", b"x"), Some(node("b")));
+        rings.set_present(1);
+        assert_eq!(rings.owner("device", b"x"), None);
+        assert_eq!(rings.owner("room", b"x"), None);
+    }
+
+    #[test]
+    fn an_owner_that_the_strategy_was_not_told_of_is_none() {
+        struct Stranger(NodeName);
+        impl Strategy for Stranger {
+            fn add(&mut self, _: NodeName, _: Weight) {}
+            fn remove(&mut self, _: &NodeName) {}
+            fn owner(&self, _: &[u8]) -> Option<&NodeName> {
+                Some(&self.0)
+            }
+            fn owners(&self, _: &[u8], _: usize) -> Vec<&NodeName> {
+                vec![&self.0]
+            }
+        }
+        let mut rings = Rings::new(Arc::new(|| Box::new(Stranger(node("b")))));
+        rings.add("device", &node("a"), Weight::default());
+        rings.add("room", &node("b"), Weight::default());
+        assert_eq!(rings.owner("device", b"x"), None, "it serves rooms only");
+        assert_eq!(rings.owner("room", b"x"), Some(node("b")));
+    }
+}
