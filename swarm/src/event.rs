@@ -157,6 +157,15 @@ pub enum Event {
     },
     /// Enough nodes stand with this one again: the names that were kept run again.
     QuorumRegained,
+    /// There are more nodes than 2 · quorum − 1: two sides of a partition could both hold the
+    /// quorum, and a name could run on both. Told whenever the number changes. Choose a larger
+    /// quorum, or stop nodes.
+    TooManyNodes {
+        /// How many nodes there are.
+        have: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// The strategy of this node panicked. Asked who owns a name, it is taken to have said nobody;
     /// told of nodes, it is replaced by a new one. Where that panics, too, no name of the kind has
     /// an owner here until a node comes or goes. What runs is left alone. Told once for each change

@@ -122,3 +122,17 @@ async fn with_the_quorum_the_names_of_a_dead_node_run_elsewhere() {
     };
     until("all run", RESUMED, || cluster.nodes.iter().all(all_run)).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_nodes_than_a_quorum_can_tell_apart_are_warned_of() {
+    let mut cluster = of(3, 2).await;
+    let mut events: Vec<_> = cluster.nodes.iter().map(Swarm::events).collect();
+    add(&mut cluster, "n3", 2).await;
+    for events in &mut events {
+        event(events, CONVERGED, |event| match event {
+            Event::TooManyNodes { have: 4, most: 3 } => Some(()),
+            _ => None,
+        })
+        .await;
+    }
+}

@@ -19,6 +19,7 @@ fn steps() -> Vec<Step> {
     steps.extend(runner::integration());
     // Beyond those of `ci`.
     steps.push(Step::xtask("sim", "sim --from 200 --seeds 1000"));
+    steps.push(Step::xtask("quorum", "sim --quorum --seeds 300"));
     steps.push(swim_seeds());
     steps.push(registry_seeds());
     steps.push(interleavings());

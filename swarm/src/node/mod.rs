@@ -273,10 +273,7 @@ impl Node {
         let others = self.placing.members().map(|(node, _)| node.clone());
         let others: BTreeSet<NodeId> = others.filter(|node| *node != self.me).collect();
         let hash = self.placing.hash();
-        if let Some(under) = &mut self.under {
-            let voters = self.placing.voters().filter(|node| **node != self.me);
-            under.machine.set_ring(now, hash, voters.cloned().collect());
-        }
+        self.quorum_changed(now, hash);
         self.agreement.set_ring(now, hash, others);
         self.gave_up_waiting = false;
         self.reconciler.ring_changed(now);

@@ -9,7 +9,7 @@ use super::event::Command;
 use super::names::Cause;
 use super::{Mode, Node, Stop, wire::Outcome};
 use crate::Event as Public;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use swarm_base::{Instant, Name, NodeId, Pid, Token};
 use swarm_handoff::{AbortReason, Cancelled, Checked, Quorum, QuorumEvent};
@@ -19,6 +19,8 @@ use swarm_registry::{At, Claim, Fact, Standing, Why};
 #[derive(Debug)]
 pub(super) struct Under {
     pub(super) machine: Quorum,
+    /// How many nodes count, this one included.
+    n_voters: usize,
     margin: Duration,
     grace: Duration,
     /// Set from when the quorum is lost until it is back.
@@ -64,6 +66,7 @@ impl Under {
     pub(super) fn new(now: Instant, config: &Checked, me: NodeId, want: usize) -> Self {
         Self {
             machine: Quorum::new(now, config.clone(), me, want),
+            n_voters: 0,
             margin: config.quorum_margin,
             grace: config.quorum_grace,
             is_lost: false,
@@ -98,6 +101,19 @@ impl Node {
         self.under
             .as_ref()
             .is_some_and(|under| under.is_lost || under.machine.present() < under.machine.want())
+    }
+
+    /// The ring, or who is in it, is not what it was.
+    pub(super) fn quorum_changed(&mut self, now: Instant, hash: u64) {
+        let Some(under) = &mut self.under else { return };
+        let voters: BTreeSet<NodeId> = self.placing.voters().cloned().collect();
+        let most = under.machine.want().saturating_mul(2).saturating_sub(1);
+        let have = voters.len();
+        under.machine.set_ring(now, hash, voters);
+        let before = std::mem::replace(&mut under.n_voters, have);
+        if have > most && have != before {
+            self.tell(Public::TooManyNodes { have, most });
+        }
     }
 
     pub(super) fn on_quorum(&mut self, now: Instant, event: QuorumEvent) {
