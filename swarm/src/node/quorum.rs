@@ -206,14 +206,15 @@ impl Node {
         if !may_own || under.resume != Hold::Over {
             return;
         }
-        for (name, pid) in std::mem::take(&mut under.suspended) {
+        // A name whose last process has not ended waits for that.
+        let (ending, ended): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            std::mem::take(&mut under.suspended)
+                .into_iter()
+                .partition(|(_, pid)| pid.is_some_and(|pid| self.names.lives(pid)));
+        under.suspended = ending;
+        for name in ended.into_keys() {
             let Some(claim) = self.registry.own(&name) else { continue };
             let (At::Waiting, Some(spec)) = (&claim.at, claim.spec) else { continue };
-            // Its last process has not ended.
-            if pid.is_some_and(|pid| self.names.lives(pid)) {
-                self.under.as_mut().map(|under| under.suspended.insert(name, pid));
-                continue;
-            }
             // It was registered anew by nodes that had not heard of it, and runs there.
             if let Some((log, token)) = self.runs_elsewhere(&name) {
                 let why = Why::GoneTo { log, token };
