@@ -20,6 +20,13 @@ pub(crate) struct Args {
     list: bool,
 }
 
+impl Args {
+    /// All sections, or those that are wanted, once.
+    pub(super) const fn once(json: bool, only: Option<String>, list: bool) -> Self {
+        Self { json, rounds: 1, only, list }
+    }
+}
+
 /// What is measured with one set of processes.
 #[derive(Clone, Copy)]
 pub(super) struct Section {

@@ -42,11 +42,16 @@ pub(super) fn watch(swarm: Swarm, count: u64) -> Watching {
 
 /// When this node holds another one dead, from now on.
 pub(super) fn declared(swarm: &Swarm) -> JoinHandle<Option<u64>> {
+    first(swarm, |event| matches!(event, Event::NodeDown { .. }))
+}
+
+/// When this node tells of such an event first, from now on.
+pub(super) fn first(swarm: &Swarm, is_it: fn(&Event) -> bool) -> JoinHandle<Option<u64>> {
     let mut events = swarm.events();
     #[expect(clippy::disallowed_methods, reason = "who watches owns it, and awaits it")]
     tokio::spawn(async move {
         while let Some(event) = events.next().await {
-            if matches!(event, Event::NodeDown { .. }) {
+            if is_it(&event) {
                 return Some(wall_ns());
             }
         }

@@ -10,11 +10,13 @@ mod callers;
 mod calls;
 mod child;
 mod death;
+mod dying;
 mod echo;
 mod figures;
 mod groups;
 mod load;
 mod memory;
+mod moves;
 mod namespace;
 mod node;
 mod nodes;
@@ -42,6 +44,11 @@ enum Area {
     Registry(area::Args),
     /// Groups: join, read, publish, call all members
     Groups(area::Args),
+    /// Moves: a node joins, drains, dies, is cut off, with up to 30,000 names and their state
+    Moves(moves::Args),
+    /// The split of `moves`, in the network namespace that it runs in
+    #[command(hide = true)]
+    MovesSplit(moves::SplitArgs),
     /// What registrations weigh on the wire, in the network namespace that it runs in
     #[command(hide = true)]
     RegistryWire,
@@ -80,6 +87,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Area::Groups(args) => {
             optimised::become_so().and_then(|()| area::run(args, &groups::SECTIONS))
         }
+        Area::Moves(args) => optimised::become_so().and_then(|()| moves::run(args)),
+        Area::MovesSplit(args) => moves::run_split(args),
         Area::Registry(args) => {
             optimised::become_so().and_then(|()| area::run(args, &registry::SECTIONS))
         }

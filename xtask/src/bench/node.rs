@@ -2,14 +2,15 @@
 
 use super::echo::{Caller, Server};
 use super::figures::resident;
-use super::protocol::{Reply, Request, Role};
+use super::moves::Carrier;
+use super::protocol::{Reply, Request, Role, Start};
 use super::registry::Waiter;
 use super::workers::{Device, Timer};
-use super::{books, calls, death, groups, load, memory, registry};
+use super::{books, calls, death, groups, load, memory, moves, registry};
 use crate::Failure;
 use crate::driven::{self, Serve, json};
 use serde_json::Value;
-use swarm::{ClusterSecret, Swarm};
+use swarm::{ClusterSecret, StaticQuorumRing, Swarm};
 use tokio::sync::Mutex;
 
 /// Answers requests until there are no more, that is, until the bench is gone.
@@ -39,23 +40,14 @@ struct State {
     caller: Option<Caller>,
     registry: registry::State,
     groups: groups::State,
+    moves: moves::State,
 }
 
 impl State {
     async fn answer(&mut self, request: Request) -> Result<Reply, String> {
         match request {
-            Request::Start { name, secret, seeds, role } => {
-                let secret = ClusterSecret::from_file(&secret).map_err(text)?;
-                let node = Swarm::builder(name)
-                    .bind("127.0.0.1:0")
-                    .cluster("bench")
-                    .secret(secret)
-                    .seeds(seeds);
-                let node = match role {
-                    Role::Server => node.worker::<Device>().worker::<Timer>().worker::<Waiter>(),
-                    Role::Observer => node,
-                };
-                let swarm = node.start().await.map_err(text)?;
+            Request::Start(start) => {
+                let swarm = begin(start).await?;
                 let address = swarm.local_addr().to_string();
                 self.swarm = Some(swarm);
                 Ok(Reply::Address(address))
@@ -117,12 +109,32 @@ impl State {
                 let node = self.swarm.as_ref().ok_or(NO_NODE)?;
                 self.groups.answer(node, request).await
             }
+            Request::Moves(request) => {
+                let node = self.swarm.as_ref().ok_or(NO_NODE)?;
+                self.moves.answer(node, request).await
+            }
         }
     }
 
     fn node(&self) -> Result<&Swarm, String> {
         self.swarm.as_ref().ok_or_else(|| NO_NODE.to_owned())
     }
+}
+
+async fn begin(start: Start) -> Result<Swarm, String> {
+    let Start { name, bind, secret, seeds, role, quorum } = start;
+    let secret = ClusterSecret::from_file(&secret).map_err(text)?;
+    let node = Swarm::builder(name).bind(bind).cluster("bench").secret(secret).seeds(seeds);
+    let node = match role {
+        Role::Server => node.worker::<Device>().worker::<Timer>().worker::<Waiter>(),
+        Role::Carrier => node.worker::<Carrier>(),
+        Role::Observer => node,
+    };
+    let node = match quorum {
+        Some(quorum) => node.strategy(StaticQuorumRing::new(quorum).map_err(text)?),
+        None => node,
+    };
+    node.start().await.map_err(text)
 }
 
 const NO_NODE: &str = "no node runs here";

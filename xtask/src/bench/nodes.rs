@@ -2,7 +2,7 @@
 
 use super::child::Child;
 use super::figures::Watch;
-use super::protocol::{Reply, Request, Role, View};
+use super::protocol::{Reply, Request, Role, Start, View};
 use crate::Failure;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,29 +36,55 @@ impl Nodes {
     }
 
     pub(super) fn of(roles: &[Role]) -> Result<Self, Failure> {
-        let secret = Secret::new()?;
-        let mut nodes =
-            Self { nodes: Vec::new(), seeds: Vec::new(), secret, begun: Watch::start() };
+        let mut nodes = Self::none()?;
         roles.iter().try_for_each(|role| nodes.add(*role))?;
         nodes.settle()?;
         Ok(nodes)
     }
 
-    /// One more.
+    /// None yet.
+    pub(super) fn none() -> Result<Self, Failure> {
+        let secret = Secret::new()?;
+        Ok(Self { nodes: Vec::new(), seeds: Vec::new(), secret, begun: Watch::start() })
+    }
+
+    /// One more, whose seeds are all that are there.
     pub(super) fn add(&mut self, role: Role) -> Result<(), Failure> {
-        let name = node(self.nodes.len() + 1);
-        let mut child = Child::start(&name)?;
-        let secret = self.secret.0.to_string_lossy().into_owned();
-        match child.ask(&Request::Start { name, secret, seeds: self.seeds.clone(), role })? {
-            Reply::Address(address) => self.seeds.push(address),
-            other => return Err(unexpected(&other)),
+        let start = self.plan(role);
+        self.begin(&[start])
+    }
+
+    /// How one more would start.
+    pub(super) fn plan(&self, role: Role) -> Start {
+        Start {
+            name: node(self.nodes.len() + 1),
+            bind: ANY_PORT.to_owned(),
+            secret: self.secret.0.to_string_lossy().into_owned(),
+            seeds: self.seeds.clone(),
+            role,
+            quorum: None,
         }
-        self.nodes.push(child);
+    }
+
+    /// So many more, all at once.
+    pub(super) fn begin(&mut self, starts: &[Start]) -> Result<(), Failure> {
+        let children = starts.iter().map(|start| Child::start(&start.name));
+        let mut children: Vec<_> = children.collect::<Result<_, _>>()?;
+        for (child, start) in children.iter_mut().zip(starts) {
+            child.tell(&Request::Start(start.clone()))?;
+        }
+        for mut child in children {
+            match child.answer()? {
+                Reply::Address(address) => self.seeds.push(address),
+                other => return Err(unexpected(&other)),
+            }
+            self.nodes.push(child);
+        }
         Ok(())
     }
 
     /// Waits until every node sees all.
-    fn settle(&mut self) -> Result<(), Failure> {
+    pub(super) fn settle(&mut self) -> Result<(), Failure> {
         let all = self.nodes.len() as u64;
         for node in &mut self.nodes {
             wait_for(|| Ok(count(node.ask(&Request::Nodes)?)? == all))?;
@@ -100,6 +126,11 @@ impl Nodes {
         Ok(Answered { rate, views_ms })
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// Waits until all views are so.
     pub(super) fn wait_for(&mut self, view: View) -> Result<(), Failure> {
         self.all(&Request::Watch(view))?;
@@ -113,6 +144,9 @@ impl Nodes {
         self.nodes.pop().ok_or_else(|| Failure::new("no node is left to kill"))?.kill()
     }
 }
+
+/// Any port of the loopback.
+const ANY_PORT: &str = "127.0.0.1:0";
 
 /// The name of the `nth` node, counted from one.
 pub(super) fn node(nth: usize) -> String {

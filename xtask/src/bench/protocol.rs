@@ -1,13 +1,13 @@
 //! What the bench and its processes say to each other.
 
-use super::{groups, registry};
+use super::{groups, moves, registry};
 use serde::{Deserialize, Serialize};
 
 /// What a process is to do. It answers each request before it looks at the next.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Request {
     /// Start a node; answered with its address.
-    Start { name: String, secret: String, seeds: Vec<String>, role: Role },
+    Start(Start),
     /// How many nodes it sees.
     Nodes,
     /// Register `count` workers, so many at once.
@@ -46,6 +46,22 @@ pub(super) enum Request {
     Registry(registry::Request),
     /// What only `bench groups` asks.
     Groups(groups::Request),
+    /// What only `bench moves` asks.
+    Moves(moves::Request),
+}
+
+/// How a node starts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Start {
+    pub(super) name: String,
+    /// Where it gossips.
+    pub(super) bind: String,
+    /// The file of the cluster's secret.
+    pub(super) secret: String,
+    pub(super) seeds: Vec<String>,
+    pub(super) role: Role,
+    /// How many nodes there must be; any number where there is none.
+    pub(super) quorum: Option<usize>,
 }
 
 /// What a view is to hold.
@@ -62,8 +78,10 @@ pub(super) enum View {
 /// What a node may run.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) enum Role {
-    /// Every kind of worker.
+    /// Every kind of worker that does not move.
     Server,
+    /// Workers that move with their state.
+    Carrier,
     /// None: it holds its copy of the names.
     Observer,
 }
@@ -104,4 +122,5 @@ pub(super) enum Reply {
         last_start_ns: u64,
     },
     Running(Vec<String>),
+    Moves(moves::Reply),
 }

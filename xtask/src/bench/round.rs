@@ -2,6 +2,7 @@
 
 use super::area::Section;
 use super::child::Child;
+use super::dying;
 use super::figures::median;
 use super::nodes::{Answered, Nodes, Rate, bytes, node, rate, unexpected};
 use super::protocol::{Reply, Request};
@@ -169,32 +170,10 @@ impl Round {
         Ok(Row::at_most("local call, one caller, p50", p50, "µs", 1.5))
     }
 
-    /// Kills the third node. What ran there must run on the others, each name once, by the
-    /// workers' own books; the time is the later of the last start and the last complete view.
+    /// Kills the third node.
     fn death(&mut self) -> Result<Row, Failure> {
-        self.nodes.all(&Request::WatchDeath { count: self.names })?;
-        self.nodes.kill_last()?;
-        let (mut dead, mut complete) = (u64::MAX, 0);
-        for seen in self.nodes.all(&Request::Death)? {
-            let Reply::Death { dead_ns, complete_ns, last_start_ns } = seen else {
-                return Err(unexpected(&seen));
-            };
-            dead = dead.min(dead_ns);
-            complete = complete.max(complete_ns).max(last_start_ns);
-        }
-        let mut running = Vec::new();
-        for workers in self.nodes.all(&Request::Running)? {
-            let Reply::Running(names) = workers else { return Err(unexpected(&workers)) };
-            running.extend(names);
-        }
-        running.sort_unstable();
-        let mut names: Vec<_> = (0..NAMES).map(|at| super::load::name("dev", at)).collect();
-        names.sort_unstable();
-        if running != names {
-            let (run, want) = (running.len(), names.len());
-            return Err(Failure::new(format!("{run} workers run where {want} names should")));
-        }
-        let seconds = complete.saturating_sub(dead) as f64 / 1e9;
+        let names = (0..NAMES).map(|at| super::load::name("dev", at)).collect();
+        let seconds = dying::last(&mut self.nodes, names)?;
         Ok(Row::at_most("10,000 names, one of three nodes dies: all running", seconds, "s", 0.3))
     }
 }
