@@ -10,6 +10,7 @@
 //! | [`Instant`], [`Rng`], [`Index`] | time, randomness and maps that a replay reproduces |
 //! | [`NodeName`], [`Boot`], [`NodeId`] | who a node is, and which of its lives |
 //! | [`Pid`], [`Name`], [`Token`] | a process, what it is called, and its fencing token |
+//! | [`Scope`] | a named swarm inside a cluster |
 //! | [`Short`] | bytes that are mostly few |
 //! | [`Session`] | a connection between two nodes |
 //! | [`ClusterSecret`] | the 32 bytes that make nodes one cluster |
@@ -37,6 +38,9 @@ pub use pid::Pid;
 
 mod rng;
 pub use rng::Rng;
+
+mod scope;
+pub use scope::Scope;
 
 mod secret;
 pub use secret::{ClusterSecret, SecretError};

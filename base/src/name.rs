@@ -2,6 +2,7 @@
 
 use crate::Short;
 use crate::codec::{self, DecodeError};
+use crate::scope::{self, SCOPED, Scope};
 use serde::{Deserialize, Serialize};
 use std::borrow::{Borrow, Cow};
 use std::fmt;
@@ -10,14 +11,16 @@ use std::fmt;
 /// serde can serialize. Equal values are equal names on every node.
 ///
 /// A string is kept as its UTF-8. Any other value is kept as `0xc1`, a byte that occurs neither in
-/// UTF-8 nor in MessagePack, and its MessagePack: so no value's name equals a string's.
+/// UTF-8 nor in MessagePack, and its MessagePack: so no value's name equals a string's. A name in a
+/// [`Scope`] has the scope's name in front, behind a byte of its own: so it equals none in another
+/// scope, or in none, and stays in its scope wherever it is used.
 ///
 /// A name of up to 22 bytes is copied with its value, a longer one is shared by its clones.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Short);
 
 impl Name {
-    /// The most bytes in a name.
+    /// The most bytes in a name, with its scope's.
     pub const LEN_MAX: usize = 1024;
 
     /// The name that is this text.
@@ -58,26 +61,61 @@ impl Name {
     ///
     /// [`NameError::TooLong`], or [`NameError::Malformed`] for bytes that no name has.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, NameError> {
-        match bytes.split_first() {
+        let local = match bytes.split_first() {
+            Some((&SCOPED, _)) => match scope::split(bytes) {
+                (Some(scope), local) => {
+                    scope::check(scope.as_bytes())?;
+                    local
+                }
+                (None, _) => bytes,
+            },
+            _ => bytes,
+        };
+        match local.split_first() {
             Some((&VALUE, value)) => codec::scan(value, codec::Limits::default())
                 .map_err(|reason| NameError::Malformed { reason })?,
-            _ => drop(std::str::from_utf8(bytes).map_err(|_| NameError::Malformed {
+            _ => drop(std::str::from_utf8(local).map_err(|_| NameError::Malformed {
                 reason: DecodeError::Value { reason: "neither UTF-8 nor a value".into() },
             })?),
         }
         Self::checked(bytes)
     }
 
-    /// The bytes that placement hashes and the wire carries.
+    /// The same name in `scope`, unless it is in one already: then it stays there.
+    ///
+    /// # Errors
+    ///
+    /// [`NameError::TooLong`] above 1 KiB with the scope's name.
+    pub fn within(self, scope: &Scope) -> Result<Self, NameError> {
+        let prefix = scope.prefix();
+        if prefix.is_empty() || self.scope().is_some() {
+            return Ok(self);
+        }
+        Self::checked(&[prefix, &self.0].concat())
+    }
+
+    /// The bytes that the wire carries: also those of its scope.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
+    /// The name of its scope, where it is in one.
+    #[must_use]
+    pub fn scope(&self) -> Option<&str> {
+        scope::split(&self.0).0
+    }
+
+    /// Its bytes without its scope's: what placement hashes.
+    #[must_use]
+    pub fn local(&self) -> &[u8] {
+        scope::split(&self.0).1
+    }
+
     /// The text of a name that was made from a string.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
-        std::str::from_utf8(&self.0).ok()
+        std::str::from_utf8(self.local()).ok()
     }
 
     fn checked(bytes: &[u8]) -> Result<Self, NameError> {
@@ -92,7 +130,7 @@ impl Name {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {
-    /// Over 1 KiB.
+    /// Over 1 KiB, with its scope's.
     #[error("a name has at most 1024 bytes, this one has {len}")]
     TooLong {
         /// Its bytes.
@@ -103,6 +141,12 @@ pub enum NameError {
     Value {
         /// What serde said.
         reason: String,
+    },
+    /// What should be the name of a scope is none.
+    #[error("the name of a scope has 1 to 64 bytes, none of them zero: this one has {len}")]
+    Scope {
+        /// Its bytes.
+        len: usize,
     },
     /// Bytes from outside that no name has.
     #[error("these bytes are no name: {reason}")]
@@ -120,7 +164,7 @@ impl Borrow<[u8]> for Name {
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.as_str(), self.0.split_first()) {
+        match (self.as_str(), self.local().split_first()) {
             (Some(text), _) => f.pad(text),
             (None, Some((_, value))) => f.pad(&codec::to_text(value)),
             (None, None) => Ok(()),
@@ -130,7 +174,11 @@ impl fmt::Display for Name {
 
 impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.to_string())
+        write!(f, "{:?}", self.to_string())?;
+        match self.scope() {
+            Some(scope) => write!(f, " in {scope:?}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -22,7 +22,10 @@ pub struct View(Arc<Table>);
 #[derive(Debug)]
 struct Table {
     parts: Vec<RwLock<Part>>,
-    count: AtomicUsize,
+    /// How many there are in no scope.
+    unscoped: AtomicUsize,
+    /// How many there are in scopes.
+    scoped: AtomicUsize,
 }
 
 #[expect(
@@ -50,7 +53,7 @@ impl View {
     #[must_use]
     pub fn new() -> Self {
         let parts = (0..PARTS).map(|_| RwLock::default()).collect();
-        Self(Arc::new(Table { parts, count: AtomicUsize::new(0) }))
+        Self(Arc::new(Table { parts, unscoped: AtomicUsize::new(0), scoped: AtomicUsize::new(0) }))
     }
 
     /// Follows an event. One writer, which applies all events of one registry in their order.
@@ -61,12 +64,12 @@ impl View {
             Some(pid) => {
                 let found = Found { pid: *pid, kind: kind.clone() };
                 if part.insert(name.clone(), found).is_none() {
-                    self.0.count.fetch_add(1, Ordering::Relaxed);
+                    self.0.counter(name).fetch_add(1, Ordering::Relaxed);
                 }
             }
             None => {
                 if part.remove(name).is_some() {
-                    self.0.count.fetch_sub(1, Ordering::Relaxed);
+                    self.0.counter(name).fetch_sub(1, Ordering::Relaxed);
                 }
             }
         }
@@ -89,7 +92,13 @@ impl View {
     /// How many names have a process.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.0.count.load(Ordering::Relaxed)
+        self.count_unscoped() + self.0.scoped.load(Ordering::Relaxed)
+    }
+
+    /// How many names in no scope have a process.
+    #[must_use]
+    pub fn count_unscoped(&self) -> usize {
+        self.0.unscoped.load(Ordering::Relaxed)
     }
 
     /// Every name with its process, in no particular order.
@@ -102,10 +111,10 @@ impl View {
         Names { view: self.clone(), prefix: Box::default(), next_part: 0, page: Vec::new() }
     }
 
-    /// The same for names that begin with `prefix`. Reads every name.
+    /// The same for names whose bytes begin with `prefix`. Reads every name.
     #[must_use]
-    pub fn prefix(&self, prefix: &str) -> Names {
-        Names { prefix: prefix.as_bytes().into(), ..self.names() }
+    pub fn prefix(&self, prefix: impl AsRef<[u8]>) -> Names {
+        Names { prefix: prefix.as_ref().into(), ..self.names() }
     }
 
     fn part(&self, name: &[u8]) -> &RwLock<Part> {
@@ -113,6 +122,13 @@ impl View {
         let mut hasher = RapidHasher::default_const();
         hasher.write(name);
         &self.0.parts[(hasher.finish() >> 32) as usize % PARTS]
+    }
+}
+
+impl Table {
+    /// Where `name` is counted.
+    fn counter(&self, name: &Name) -> &AtomicUsize {
+        if name.scope().is_some() { &self.scoped } else { &self.unscoped }
     }
 }
 

@@ -4,7 +4,8 @@ use crate::config::{Checked, Config};
 use crate::core::Core;
 use crate::driver::{Driver, Errands, Started};
 use crate::lists::Lists;
-use crate::node::{MakeStrategy, Node, NodeMeta, Parts, Placing};
+use crate::node::{MakeStrategy, Node, NodeMeta, Parts, Placing, Strategies};
+use crate::scope::{ScopeBuilder, ring};
 use crate::traffic::Inbound;
 use crate::worker::{KindError, Kinds};
 use crate::{ConfigError, NodePattern, StartError, Swarm, Worker};
@@ -12,13 +13,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use swarm_base::{Boot, ClusterSecret, NodeId, NodeName, Rng};
+use swarm_base::{Boot, ClusterSecret, NodeId, NodeName, Rng, Scope};
 use swarm_handoff::{Agreement, Moves, Reconciler};
 use swarm_link::Links;
 use swarm_link::quic::{BindError, Credentials, Endpoint};
 use swarm_process::{Clock, Processes};
 use swarm_registry::Registry;
-use swarm_ring::{Ring, Strategy, Weight};
+use swarm_ring::{Strategy, Weight};
 use swarm_swim::udp::{Port, RingCipher};
 use swarm_swim::{Keyring, Metadata, Swim};
 use tokio::sync::{mpsc, oneshot};
@@ -35,7 +36,8 @@ pub struct Builder {
     cluster: String,
     kinds: Kinds,
     kind_error: Option<KindError>,
-    strategy: MakeStrategy,
+    strategies: BTreeMap<Scope, MakeStrategy>,
+    scope_error: Option<ConfigError>,
     allow: Vec<NodePattern>,
     deny: Vec<NodePattern>,
     weight: f64,
@@ -115,7 +117,8 @@ impl Builder {
             cluster: "swarm".to_owned(),
             kinds: Kinds::default(),
             kind_error: None,
-            strategy: Arc::new(|| Box::new(Ring::new())),
+            strategies: BTreeMap::from([(Scope::default(), ring())]),
+            scope_error: None,
             allow: Vec::new(),
             deny: Vec::new(),
             weight: 1.0,
@@ -168,19 +171,45 @@ impl Builder {
 
     /// Serves a kind of worker: instances of it may be placed on this node.
     pub fn worker<W: Worker>(mut self) -> Self {
-        if let Err(error) = self.kinds.add::<W>() {
+        if let Err(error) = self.kinds.add::<W>(&Scope::default()) {
             self.kind_error.get_or_insert(error);
         }
         self
     }
 
-    /// How names are placed: [`Ring`] by default. All nodes must use the same.
+    /// How names are placed: [`Ring`](crate::Ring) by default. All nodes must use the same.
     ///
     /// It is asked in the node's task and must not wait. An owner that does not serve the name's
     /// kind counts as none, and a panic stays inside it:
     /// [`Event::StrategyFailed`](crate::Event::StrategyFailed) tells.
     pub fn strategy<S: Strategy + Clone + 'static>(mut self, strategy: S) -> Self {
-        self.strategy = Arc::new(move || Box::new(strategy.clone()));
+        self.strategies.insert(Scope::default(), Arc::new(move || Box::new(strategy.clone())));
+        self
+    }
+
+    /// Declares a scope: a swarm inside the cluster, with names, groups, kinds and a strategy of
+    /// its own, on the nodes that declare it. `scope` says what this node has to say of it; its name
+    /// has 1 to 64 bytes, none of them zero. [`Swarm::scope`] is the handle for it.
+    ///
+    /// Of the same scope once more: `scope` goes on with what was said before.
+    pub fn scope(
+        mut self,
+        name: impl AsRef<str>,
+        scope: impl FnOnce(ScopeBuilder<'_>) -> ScopeBuilder<'_>,
+    ) -> Self {
+        let name = name.as_ref();
+        match Scope::new(name) {
+            Ok(of) => {
+                let strategy = self.strategies.entry(of.clone()).or_insert_with(ring);
+                let (kinds, kind_error) = (&mut self.kinds, &mut self.kind_error);
+                let _ = scope(ScopeBuilder { scope: &of, kinds, kind_error, strategy });
+            }
+            Err(error) => {
+                let value = format!("{} bytes long", name.len());
+                let error = ConfigError::new("scope", value, error.to_string());
+                self.scope_error.get_or_insert(error);
+            }
+        }
         self
     }
 
@@ -255,6 +284,9 @@ impl Builder {
         if let Some(error) = self.kind_error {
             return Err(ConfigError::new("worker", error.to_string(), "served without").into());
         }
+        if let Some(error) = self.scope_error {
+            return Err(error.into());
+        }
         if !(1..=CLUSTER_LEN_MAX).contains(&self.cluster.len()) {
             let (len, want) = (self.cluster.len(), format!("1 to {CLUSTER_LEN_MAX} bytes long"));
             return Err(ConfigError::new("cluster", format!("{len} bytes long"), want).into());
@@ -295,7 +327,7 @@ impl Builder {
             secret: self.secret.unwrap_or_else(ClusterSecret::generate),
             cluster: self.cluster,
             kinds: self.kinds,
-            strategy: self.strategy,
+            strategies: Strategies(self.strategies),
             lists,
             weight,
             roles: self.roles,
@@ -321,7 +353,7 @@ struct Plan {
     secret: ClusterSecret,
     cluster: String,
     kinds: Kinds,
-    strategy: MakeStrategy,
+    strategies: Strategies,
     lists: Lists,
     weight: Weight,
     roles: BTreeSet<String>,
@@ -434,13 +466,14 @@ impl Plan {
                 link.port(),
             ),
             kinds: self.kinds.names().map(str::to_owned).collect(),
+            scopes: self.strategies.0.keys().filter_map(Scope::as_str).map(str::to_owned).collect(),
             weight: self.weight.as_f64(),
             roles: self.roles.clone(),
             ready: self.ready,
             is_left_out: !self.lists.admit(&me.name),
         };
         let metadata = Metadata::new(meta.encode()).map_err(|error| {
-            let want = "short enough for the names of all kinds and roles to fit";
+            let want = "short enough for the names of all kinds, scopes and roles to fit";
             ConfigError::new("metadata", error.to_string(), want)
         })?;
         let mut swim = Swim::new(
@@ -471,7 +504,7 @@ impl Plan {
                 handoff: handoff.clone(),
                 moves: Moves::new(now, handoff.clone(), me.clone(), rng.fork()),
                 reconciler: Reconciler::new(now, handoff.clone(), me.clone(), rng.fork()),
-                placing: Placing::new(self.strategy.clone(), self.lists.clone()),
+                placing: Placing::new(self.strategies.clone(), self.lists.clone()),
                 policies: policies.collect(),
                 seeded: !self.seeds.is_empty(),
                 me: me.clone(),

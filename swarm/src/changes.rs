@@ -1,6 +1,7 @@
 //! Names and groups that are followed: what there is, then what changes.
 
 use crate::hub::{Hub, Next, Reader};
+use crate::scope::InScope;
 use futures_core::Stream;
 use std::fmt;
 use std::future::poll_fn;
@@ -173,13 +174,23 @@ impl<T> fmt::Debug for Follow<T> {
 pub struct NameChanges(Follow<NameChange>);
 
 impl NameChanges {
-    pub(crate) fn new(changes: &Changes, view: &swarm_registry::View, prefix: &str) -> Self {
-        let (view, prefix) = (view.clone(), prefix.to_owned());
-        let wanted = prefix.clone().into_bytes();
-        let reader =
-            changes.names.subscribe_to(move |(name, _)| name.as_bytes().starts_with(&wanted));
+    pub(crate) fn new(
+        changes: &Changes,
+        view: &swarm_registry::View,
+        scope: &InScope,
+        prefix: &str,
+    ) -> Self {
+        let (view, prefix) = (view.clone(), scope.bytes(prefix).into_owned());
+        let (scope, wanted) = (scope.clone(), prefix.clone());
+        let is_wanted = move |name: &Name| {
+            let name = name.as_bytes();
+            name.starts_with(&wanted) && scope.holds(name)
+        };
+        let also_wanted = is_wanted.clone();
+        let reader = changes.names.subscribe_to(move |(name, _)| is_wanted(name));
         Self(Follow::new(reader, move || {
-            let names = view.prefix(&prefix);
+            let is_wanted = also_wanted.clone();
+            let names = view.prefix(&prefix).filter(move |(name, _)| is_wanted(name));
             Box::new(names.map(|(name, found)| NameChange::Held { name, pid: found.pid }))
         }))
     }

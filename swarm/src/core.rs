@@ -8,6 +8,7 @@ use crate::event::{EVENTS_MAX, Event};
 use crate::hub::Hub;
 use crate::member::Member;
 use crate::node::{Outcome, What};
+use crate::scope::InScope;
 use crate::traffic::{Gone, Routes, Sink, Watches};
 use crate::worker::{self, Kinds, System, Worker};
 use crate::{SpawnError, Stop, Swarm, UnregisterError};
@@ -17,7 +18,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
-use swarm_base::{Instant, Name, NodeId, Pid};
+use swarm_base::{Instant, Name, NodeId, Pid, Scope};
 use swarm_process::{Clock, ExitReason, Lookup, Processes, Stage};
 use swarm_registry::Bytes;
 use tokio::sync::mpsc::error::TrySendError;
@@ -151,17 +152,18 @@ impl Core {
     /// Starts a process without a name.
     pub(crate) async fn spawn<W: Worker>(
         self: &Arc<Self>,
+        scope: &Scope,
         args: W::Args,
         timeout: Duration,
     ) -> Result<Pid, SpawnError> {
         let kind = W::KIND;
-        if !self.kinds.serves::<W>() {
+        if !self.kinds.serves::<W>(scope) {
             return Err(SpawnError::UnknownKind { kind });
         }
         let (sender, started) = oneshot::channel();
         let ticket = SPAWNED | self.number();
         locked(&self.spawning).insert(ticket, sender);
-        let process = worker::spawn::<W>(&self.processes, self.system(), ticket, args);
+        let process = worker::spawn::<W>(&self.processes, self.system(scope), ticket, args);
         // After it is in the table: whoever closes looks there after it has said so.
         if self.has_stopped() || self.is_closing.load(Ordering::SeqCst) {
             process.kill();
@@ -234,9 +236,9 @@ impl Core {
         locked(&self.spawning).clear();
     }
 
-    /// The node as its workers see it.
-    pub(crate) fn system(self: &Arc<Self>) -> Arc<dyn System> {
-        Arc::new(Node(Arc::clone(self)))
+    /// The node as its workers in a scope see it.
+    pub(crate) fn system(self: &Arc<Self>, scope: &Scope) -> Arc<dyn System> {
+        Arc::new(Node { core: Arc::clone(self), scope: InScope::of(scope) })
     }
 
     /// The process of the name of these bytes. It is not given out any more once its end could
@@ -286,19 +288,26 @@ impl Core {
 }
 
 /// The node as its workers see it: they do not keep it running, and it ends them when it stops.
-struct Node(Arc<Core>);
+struct Node {
+    core: Arc<Core>,
+    scope: InScope,
+}
 
 impl System for Node {
     fn node(&self) -> &NodeId {
-        &self.0.me
+        &self.core.me
     }
 
     fn swarm(&self) -> Swarm {
-        Swarm::weak(Arc::clone(&self.0))
+        Swarm::weak(Arc::clone(&self.core), self.scope.clone())
+    }
+
+    fn scope(&self) -> &InScope {
+        &self.scope
     }
 
     fn count_unhandled(&self) {
-        self.0.unhandled.fetch_add(1, Ordering::Relaxed);
+        self.core.unhandled.fetch_add(1, Ordering::Relaxed);
     }
 }
 

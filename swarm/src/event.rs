@@ -1,6 +1,7 @@
 //! What a node tells its users about the cluster.
 
 use crate::hub::{Next, Reader};
+use crate::scope::InScope;
 use futures_core::Stream;
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -149,6 +150,8 @@ pub enum Event {
     /// Too few nodes stand with this one: what the ring had placed here stops, and its names are
     /// kept.
     QuorumLost {
+        /// The scope whose names are meant; `None` for those in none.
+        scope: Option<String>,
         /// How many nodes it sees, itself among them. As many as it takes or more, where they do
         /// not see each other alike.
         have: usize,
@@ -156,11 +159,16 @@ pub enum Event {
         want: usize,
     },
     /// Enough nodes stand with this one again: the names that were kept run again.
-    QuorumRegained,
+    QuorumRegained {
+        /// The scope whose names are meant; `None` for those in none.
+        scope: Option<String>,
+    },
     /// There are more nodes than 2 · quorum − 1: two sides of a partition could both hold the
     /// quorum, and a name could run on both. Told whenever the number changes. Choose a larger
     /// quorum, or stop nodes.
     TooManyNodes {
+        /// The scope whose nodes are meant; `None` for the nodes of the cluster.
+        scope: Option<String>,
         /// How many nodes there are.
         have: usize,
         /// How many there may be.
@@ -171,6 +179,8 @@ pub enum Event {
     /// an owner here until a node comes or goes. What runs is left alone. Told once for each change
     /// of the kind's nodes.
     StrategyFailed {
+        /// The scope of the kind; `None` for one in none.
+        scope: Option<String>,
         /// The kind whose names it places.
         kind: String,
         /// What it said first.
@@ -181,6 +191,39 @@ pub enum Event {
         /// How many.
         missed: u64,
     },
+}
+
+impl Event {
+    /// Whether those hear of it who listen in `scope`: of its own names and groups, and of nodes.
+    pub(crate) fn is_for(&self, scope: &InScope) -> bool {
+        match self {
+            Self::NameRegistered { name, .. }
+            | Self::NameRestarted { name, .. }
+            | Self::NameReleased { name, .. }
+            | Self::NameLost { name, .. }
+            | Self::GroupJoined { group: name, .. }
+            | Self::GroupLeft { group: name, .. }
+            | Self::MoveBegun { name }
+            | Self::NameMoved { name, .. }
+            | Self::MoveEnded { name, .. }
+            | Self::ConflictResolved { name, .. }
+            | Self::ConflictStateLost { name, .. } => scope.holds(name.as_bytes()),
+            Self::QuorumLost { scope: of, .. }
+            | Self::QuorumRegained { scope: of }
+            | Self::TooManyNodes { scope: of, .. }
+            | Self::StrategyFailed { scope: of, .. } => scope.is(of.as_deref()),
+            Self::NodeUp { .. }
+            | Self::NodeSuspected { .. }
+            | Self::NodeRefuted { .. }
+            | Self::NodeDown { .. }
+            | Self::NodeLeft { .. }
+            | Self::NameTaken { .. }
+            | Self::BootBehind { .. }
+            | Self::LinkRefused { .. }
+            | Self::AgreementOverdue { .. }
+            | Self::Lagged { .. } => true,
+        }
+    }
 }
 
 /// A subscription to the events of a node. Holds at most 4,096 events that were not read yet.

@@ -11,6 +11,7 @@ use crate::ops::{
     UpdateNameMeta, WhereisAtOwner, WhereisOrRegister,
 };
 use crate::reference::{Address, Ref, Target};
+use crate::scope::InScope;
 use crate::traffic::Watcher;
 use crate::{
     Down, GroupChanges, Member, Message, MetaError, Monitor, Name, NameChanges, NodeId, Pid,
@@ -30,6 +31,7 @@ use tokio::task::JoinHandle;
 #[derive(Clone)]
 pub struct Swarm {
     core: Arc<Core>,
+    scope: InScope,
     /// Keeps the node running.
     _alive: Option<Arc<Alive>>,
 }
@@ -52,15 +54,33 @@ impl Swarm {
     pub(crate) fn new(core: Arc<Core>, driver: JoinHandle<()>) -> Self {
         core.ending.set_driver(driver);
         let alive = Arc::new(Alive(Arc::clone(&core)));
-        Self { core, _alive: Some(alive) }
+        Self { core, scope: InScope::OUTSIDE, _alive: Some(alive) }
     }
 
-    pub(crate) const fn weak(core: Arc<Core>) -> Self {
-        Self { core, _alive: None }
+    pub(crate) const fn weak(core: Arc<Core>, scope: InScope) -> Self {
+        Self { core, scope, _alive: None }
     }
 
     pub(crate) const fn core(&self) -> &Arc<Core> {
         &self.core
+    }
+
+    pub(crate) const fn in_scope(&self) -> &InScope {
+        &self.scope
+    }
+
+    /// The same node in the scope of this name, which has 1 to 64 bytes, none of them zero: its
+    /// names and groups are others than those of other scopes, and so are its kinds. Only nodes
+    /// that [declare](Builder::scope) the scope take its names; all can use it.
+    ///
+    /// What a handle finds, lists and tells of is its scope's; of nodes all tell alike. A [`Name`]
+    /// that came from a scope stays in it wherever it is used.
+    ///
+    /// With what is no name of a scope every operation fails with
+    /// [`NameError::Scope`](crate::NameError), and nothing is found.
+    #[must_use]
+    pub fn scope(&self, name: impl AsRef<str>) -> Self {
+        Self { scope: InScope::new(name.as_ref()), ..self.clone() }
     }
 
     /// This node.
@@ -90,7 +110,7 @@ impl Swarm {
     ///
     /// Dropped while it waits, a start under way is ended, unless it has succeeded by then.
     pub fn register<W: Worker>(&self, name: impl ToName, args: W::Args) -> Register<'_, W> {
-        Register::new(self, name.to_name(), args)
+        Register::new(self, self.scope.name(&name), args)
     }
 
     /// Finds a worker by its name, or registers it. Of several at once, on any nodes, one
@@ -105,7 +125,7 @@ impl Swarm {
         name: impl ToName,
         args: W::Args,
     ) -> WhereisOrRegister<'_, W> {
-        WhereisOrRegister(Register::new(self, name.to_name(), args))
+        WhereisOrRegister(Register::new(self, self.scope.name(&name), args))
     }
 
     /// Gives a running process, of any node, a name. It is never moved or restarted for it, and
@@ -115,7 +135,7 @@ impl Swarm {
     ///
     /// `AlreadyRegistered` where another process holds it; `NoProcess`; `Timeout`.
     pub fn register_pid(&self, name: impl ToName, pid: Pid) -> RegisterPid<'_> {
-        RegisterPid { swarm: self, name: name.to_name(), pid, timeout: TIMEOUT }
+        RegisterPid { swarm: self, name: self.scope.name(&name), pid, timeout: TIMEOUT }
     }
 
     /// Starts a process here, without a name.
@@ -134,7 +154,7 @@ impl Swarm {
     ///
     /// `Timeout` where the node that holds it does not answer.
     pub fn unregister(&self, name: impl ToName) -> Unregister<'_> {
-        Unregister { swarm: self, name: name.to_name(), timeout: TIMEOUT }
+        Unregister { swarm: self, name: self.scope.name(&name), timeout: TIMEOUT }
     }
 
     /// Ends the process of a name, wherever it runs. The name is free when this returns.
@@ -143,7 +163,7 @@ impl Swarm {
     ///
     /// `NotFound` where nobody has it.
     pub fn stop(&self, name: impl ToName, how: Stop) -> StopNamed<'_> {
-        StopNamed::new(self, name.to_name(), how)
+        StopNamed::new(self, self.scope.name(&name), how)
     }
 
     /// Looks a name up in this node's replica. Never waits and allocates nothing.
@@ -152,7 +172,7 @@ impl Swarm {
     /// After a healed partition two nodes may briefly disagree.
     #[must_use]
     pub fn whereis(&self, name: impl ToName) -> Option<Pid> {
-        self.core.whereis(name.name_bytes())
+        self.core.whereis(&self.scope.bytes(&name))
     }
 
     /// Asks the node that holds the name.
@@ -161,7 +181,7 @@ impl Swarm {
     ///
     /// `Timeout` where it does not answer.
     pub fn whereis_at_owner(&self, name: impl ToName) -> WhereisAtOwner<'_> {
-        WhereisAtOwner { swarm: self, name: name.to_name(), timeout: TIMEOUT }
+        WhereisAtOwner { swarm: self, name: self.scope.name(&name), timeout: TIMEOUT }
     }
 
     /// What is said of the name, as this node knows it; `None` where nobody has it. It follows the
@@ -172,7 +192,7 @@ impl Swarm {
     ///
     /// `Name` where the name is none, `NodeStopped`.
     pub async fn name_meta(&self, name: impl ToName) -> Result<Option<Vec<u8>>, MetaError> {
-        let meta = self.core.name_meta(name.to_name()?).await;
+        let meta = self.core.name_meta(self.scope.name(&name)?).await;
         Ok(meta.map_err(|_| MetaError::NodeStopped)?.map(|meta| meta.to_vec()))
     }
 
@@ -189,13 +209,13 @@ impl Swarm {
     where
         F: FnMut(&[u8]) -> Vec<u8> + Send,
     {
-        UpdateNameMeta::new(self, name.to_name(), change)
+        UpdateNameMeta::new(self, self.scope.name(&name), change)
     }
 
     /// All names and their processes, in no order.
     #[must_use]
     pub fn registered(&self) -> Registered {
-        Registered::new(&self.core)
+        Registered::new(&self.core, &self.scope)
     }
 
     /// A typed handle to a name. Asks nobody: whether the name is a `W` shows when it is called.
@@ -205,7 +225,7 @@ impl Swarm {
     /// When the name is longer than 1 KiB.
     #[must_use]
     pub fn worker<W: Worker>(&self, name: impl ToName) -> Ref<W> {
-        match name.to_name() {
+        match self.scope.name(&name) {
             Ok(name) => Ref::named(self, name),
             Err(error) => panic!("not a name: {error}"),
         }
@@ -229,7 +249,7 @@ impl Swarm {
     ///
     /// Dropped, the call is forgotten; a message that was sent is handled nevertheless.
     pub fn call<M: Message>(&self, name: impl ToName, message: M) -> Call<'_, M> {
-        Call::new(self, Addressee::name(&name), message)
+        Call::new(self, Addressee::name(&self.scope, &name), message)
     }
 
     /// Sends a message to whoever has the name, and does not wait for it to be handled. At most
@@ -239,7 +259,7 @@ impl Swarm {
     ///
     /// [`CastError`](crate::CastError): it was not sent.
     pub fn cast<M: Message>(&self, name: impl ToName, message: M) -> Cast<'_, M> {
-        Cast::new(self, Addressee::name(&name), message)
+        Cast::new(self, Addressee::name(&self.scope, &name), message)
     }
 
     /// Sends a message to a process, as [`cast`](Self::cast) does to a name.
@@ -305,7 +325,7 @@ impl Swarm {
     where
         F: FnMut(&[u8]) -> Vec<u8> + Send,
     {
-        UpdateMeta::new(self, group.to_name(), process.target(), change)
+        UpdateMeta::new(self, self.scope.name(&group), process.target(), change)
     }
 
     pub(crate) fn membership(
@@ -316,7 +336,7 @@ impl Swarm {
     ) -> Membership<'_> {
         Membership {
             swarm: self,
-            group: group.to_name(),
+            group: self.scope.name(&group),
             member: target.clone(),
             change,
             timeout: TIMEOUT,
@@ -333,13 +353,13 @@ impl Swarm {
     /// The members of a group, of all nodes, as this node sees it.
     #[must_use]
     pub fn members(&self, group: impl ToName) -> Vec<Pid> {
-        self.living(self.core.groups.members(group.name_bytes()))
+        self.living(self.core.groups.members(&self.scope.bytes(&group)))
     }
 
     /// The same, with what each says of itself there.
     #[must_use]
     pub fn members_with_meta(&self, group: impl ToName) -> Vec<(Pid, Vec<u8>)> {
-        let members = self.core.groups.members_with_meta(group.name_bytes());
+        let members = self.core.groups.members_with_meta(&self.scope.bytes(&group));
         let members = members.into_iter().filter(|(pid, _)| !self.core.has_ended(*pid));
         members.map(|(pid, meta)| (pid, meta.to_vec())).collect()
     }
@@ -347,7 +367,7 @@ impl Swarm {
     /// The members of a group that run on this node.
     #[must_use]
     pub fn local_members(&self, group: impl ToName) -> Vec<Pid> {
-        self.living(self.core.groups.local_members(group.name_bytes(), self.core.me.boot))
+        self.living(self.core.groups.local_members(&self.scope.bytes(&group), self.core.me.boot))
     }
 
     /// Without those whose end could have been seen here.
@@ -359,7 +379,7 @@ impl Swarm {
     /// All groups, and how many members each has. A group without members does not exist.
     #[must_use]
     pub fn groups(&self) -> Vec<(Name, usize)> {
-        self.core.groups.groups().collect()
+        self.core.groups.groups().filter(|(name, _)| self.scope.holds(name.as_bytes())).collect()
     }
 
     /// Sends a message to every member of this node's view of a group, at most once each, and
@@ -388,7 +408,7 @@ impl Swarm {
         message: M,
         pick: Pick,
     ) -> SendOne<'_, M> {
-        SendOne::new(self, group.to_name(), message, pick)
+        SendOne::new(self, self.scope.name(&group), message, pick)
     }
 
     /// Calls every member of a group at once. Failures are left out; all have ended when the
@@ -430,7 +450,8 @@ impl Swarm {
     /// What happens from now on, as this node sees it.
     #[must_use]
     pub fn events(&self) -> Events {
-        Events(self.core.events.subscribe())
+        let scope = self.scope.clone();
+        Events(self.core.events.subscribe_to(move |event| event.is_for(&scope)))
     }
 
     /// The names that begin with `prefix` and what becomes of them, as this node sees it: first
@@ -438,7 +459,7 @@ impl Swarm {
     /// every change. An empty prefix follows all.
     #[must_use]
     pub fn watch_names(&self, prefix: &str) -> NameChanges {
-        NameChanges::new(&self.core.changes, &self.core.names, prefix)
+        NameChanges::new(&self.core.changes, &self.core.names, &self.scope, prefix)
     }
 
     /// The members of `group` and what becomes of them, as this node sees it: first all that are
@@ -446,7 +467,7 @@ impl Swarm {
     /// every change. The group need not exist.
     #[must_use]
     pub fn watch_group(&self, group: impl ToName) -> GroupChanges {
-        GroupChanges::new(&self.core.changes, &self.core.groups, group.name_bytes())
+        GroupChanges::new(&self.core.changes, &self.core.groups, &self.scope.bytes(&group))
     }
 
     /// The state of this node.
@@ -515,6 +536,10 @@ impl Swarm {
 
 impl fmt::Debug for Swarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Swarm({:?})", self.core.me)
+        write!(f, "Swarm({:?})", self.core.me)?;
+        match self.scope.as_str() {
+            Some(scope) => write!(f, " in {scope:?}"),
+            None => Ok(()),
+        }
     }
 }

@@ -23,8 +23,8 @@ struct Inbox<T> {
     state: Mutex<State<T>>,
 }
 
-/// Which items a reader gets; `None` for all.
-type Wanted<T> = Option<Box<dyn Fn(&T) -> bool + Send + Sync>>;
+/// Which items a reader gets.
+type Wanted<T> = Box<dyn Fn(&T) -> bool + Send + Sync>;
 
 impl<T: fmt::Debug> fmt::Debug for Inbox<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -60,29 +60,15 @@ impl<T: Clone> Hub<T> {
         Self { readers: Mutex::new(readers), capacity }
     }
 
-    /// A reader of what is published from now on.
-    pub(crate) fn subscribe(&self) -> Reader<T> {
-        self.subscribe_after(Vec::new())
-    }
-
-    /// A reader of `first`, then of what is published from now on.
-    pub(crate) fn subscribe_after(&self, first: impl IntoIterator<Item = T>) -> Reader<T> {
-        self.add(first.into_iter().collect(), None)
-    }
-
     /// A reader of what is published from now on and is `wanted`.
     pub(crate) fn subscribe_to(
         &self,
         wanted: impl Fn(&T) -> bool + Send + Sync + 'static,
     ) -> Reader<T> {
-        self.add(VecDeque::new(), Some(Box::new(wanted)))
-    }
-
-    fn add(&self, waiting: VecDeque<T>, wanted: Wanted<T>) -> Reader<T> {
         let mut readers = lock(&self.readers);
-        // Of a hub that is closed already a reader gets `first`, and its end.
-        let state = State { waiting, missed: 0, is_closed: readers.is_closed, waker: None };
-        let inbox = Arc::new(Inbox { wanted, state: Mutex::new(state) });
+        let is_closed = readers.is_closed;
+        let state = State { waiting: VecDeque::new(), missed: 0, is_closed, waker: None };
+        let inbox = Arc::new(Inbox { wanted: Box::new(wanted), state: Mutex::new(state) });
         if !readers.is_closed {
             readers.inboxes.push(Arc::downgrade(&inbox));
         }
@@ -98,7 +84,7 @@ impl<T: Clone> Hub<T> {
     pub(crate) fn publish(&self, item: &T) {
         lock(&self.readers).inboxes.retain(|reader| {
             let Some(reader) = reader.upgrade() else { return false };
-            if reader.wanted.as_ref().is_some_and(|wanted| !wanted(item)) {
+            if !(reader.wanted)(item) {
                 return true;
             }
             let mut state = lock(&reader.state);
@@ -173,11 +159,10 @@ mod tests {
     #[test]
     fn a_slow_reader_learns_what_it_missed_and_a_quick_one_misses_nothing() {
         let hub = Hub::new(2);
-        let (mut slow, mut quick) = (hub.subscribe(), hub.subscribe_after([0]));
+        let (mut slow, mut quick) = (hub.subscribe_to(|_| true), hub.subscribe_to(|_| true));
         for item in 1..=3 {
             hub.publish(&item);
             if item == 1 {
-                assert_eq!(next(&mut quick), Poll::Ready(Next::Item(0)));
                 assert_eq!(next(&mut quick), Poll::Ready(Next::Item(1)));
             }
         }
@@ -206,10 +191,9 @@ mod tests {
 
     #[test]
     fn a_reader_that_comes_after_the_end_ends_at_once() {
-        let hub = Hub::new(2);
+        let hub = Hub::<u8>::new(2);
         hub.close();
-        let mut late = hub.subscribe_after([1]);
-        assert_eq!(next(&mut late), Poll::Ready(Next::Item(1)));
+        let mut late = hub.subscribe_to(|_| true);
         assert_eq!(next(&mut late), Poll::Ready(Next::Closed));
     }
 }

@@ -85,6 +85,9 @@ pub use reference::{Address, Ref};
 mod registered;
 pub use registered::Registered;
 
+mod scope;
+pub use scope::ScopeBuilder;
+
 mod snapshot;
 pub use snapshot::{PeerLog, Snapshot};
 

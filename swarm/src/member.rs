@@ -2,8 +2,9 @@
 
 use crate::lists::{Lists, Verdict};
 use crate::node::{Node, NodeMeta};
+use crate::scope::split_kind;
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use swarm_base::{NodeId, NodeName};
@@ -23,8 +24,10 @@ pub struct Member {
     pub address: SocketAddr,
     /// Where its links listen.
     pub link: SocketAddr,
-    /// The kinds of workers that it serves.
+    /// The kinds of workers that it serves in no scope.
     pub kinds: BTreeSet<String>,
+    /// The scopes that it declares, and the kinds that it serves in each.
+    pub scopes: BTreeMap<String, BTreeSet<String>>,
     /// Its weight in the ring.
     pub weight: f64,
     /// What its operator calls it.
@@ -85,6 +88,16 @@ fn member(member: &swarm_swim::Member, lists: &Lists) -> Option<Member> {
         _ => return None,
     };
     let meta = NodeMeta::decode(member.metadata.as_bytes()).ok()?;
+    let mut kinds = BTreeSet::new();
+    let mut scopes: BTreeMap<_, BTreeSet<_>> =
+        meta.scopes.iter().map(|scope| (scope.clone(), BTreeSet::new())).collect();
+    for kind in &meta.kinds {
+        let (scope, kind) = split_kind(kind);
+        match scope {
+            Some(scope) => scopes.entry(scope.to_owned()).or_default().insert(kind.to_owned()),
+            None => kinds.insert(kind.to_owned()),
+        };
+    }
     Some(Member {
         left_out: left_out(&member.id.name, &meta, lists),
         id: member.id.clone(),
@@ -92,7 +105,8 @@ fn member(member: &swarm_swim::Member, lists: &Lists) -> Option<Member> {
         incarnation: member.incarnation,
         address: member.address,
         link: meta.link,
-        kinds: meta.kinds,
+        kinds,
+        scopes,
         weight: meta.weight,
         roles: meta.roles,
         ready: meta.ready,

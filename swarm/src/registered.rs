@@ -1,6 +1,7 @@
 //! Listing names.
 
 use crate::core::Core;
+use crate::scope::InScope;
 use std::sync::Arc;
 use swarm_base::{Name, Pid};
 use swarm_registry::Names;
@@ -13,19 +14,21 @@ use swarm_registry::Names;
 #[derive(Debug)]
 pub struct Registered {
     core: Arc<Core>,
+    scope: InScope,
     names: Names,
     is_whole: bool,
 }
 
 impl Registered {
-    pub(crate) fn new(core: &Arc<Core>) -> Self {
-        Self { core: Arc::clone(core), names: core.names.names(), is_whole: true }
+    pub(crate) fn new(core: &Arc<Core>, scope: &InScope) -> Self {
+        let names = core.names.prefix(scope.bytes(""));
+        Self { core: Arc::clone(core), scope: scope.clone(), names, is_whole: true }
     }
 
     /// Only names that begin with `prefix`.
     #[must_use]
     pub fn prefix(self, prefix: &str) -> Self {
-        Self { names: self.core.names.prefix(prefix), is_whole: false, ..self }
+        Self { names: self.core.names.prefix(self.scope.bytes(prefix)), is_whole: false, ..self }
     }
 }
 
@@ -34,13 +37,20 @@ impl Iterator for Registered {
 
     fn next(&mut self) -> Option<(Name, Pid)> {
         self.is_whole = false;
-        let core = &self.core;
-        let (name, found) = self.names.find(|(_, found)| !core.has_ended(found.pid))?;
+        let (core, scope) = (&self.core, &self.scope);
+        let (name, found) = self
+            .names
+            .find(|(name, found)| scope.holds(name.as_bytes()) && !core.has_ended(found.pid))?;
         Some((name, found.pid))
     }
 
-    /// How many names there are: at once where nothing was read and no prefix was set.
+    /// How many names there are: at once where nothing was read and no prefix was set, outside all
+    /// scopes.
     fn count(self) -> usize {
-        if self.is_whole { self.core.names.count() } else { self.fold(0, |count, _| count + 1) }
+        if self.is_whole && self.scope.is(None) {
+            self.core.names.count_unscoped()
+        } else {
+            self.fold(0, |count, _| count + 1)
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The example `device`, in two processes, as its first lines say.
+//! The examples do as their first lines say.
 
 #![cfg(unix)]
 #![allow(clippy::disallowed_methods, reason = "these tests run in real time, on real sockets")]
@@ -15,7 +15,7 @@ struct Device {
 
 impl Device {
     fn start(args: &[&str]) -> Self {
-        let mut child = Command::new(program())
+        let mut child = Command::new(program("device"))
             .args(args)
             .stdout(Stdio::piped())
             .spawn()
@@ -57,13 +57,13 @@ impl Drop for Device {
 }
 
 /// The example, beside this test; built where the choice of tests left it out.
-fn program() -> PathBuf {
+fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the test program is known");
     let folder = test.parent().and_then(Path::parent).expect("it is in deps");
-    let program = folder.join("examples/device");
+    let program = folder.join("examples").join(name);
     if !program.exists() {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-        let args = ["build", "--package", "swarm", "--example", "device"];
+        let args = ["build", "--package", "swarm", "--example", name];
         let built = Command::new(cargo).args(args).status().expect("cargo runs");
         assert!(built.success(), "{built}");
     }
@@ -92,4 +92,15 @@ fn a_device_that_is_asked_to_end_hands_its_devices_over() {
         let left = said.lines().filter(|line| line.ends_with(" leaves b")).count();
         assert_eq!(left, 20, "{signal}: {said}");
     }
+}
+
+#[test]
+fn scopes_have_a_lobby_each() {
+    let output = Command::new(program("scopes")).output().expect("the example starts");
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stdout).expect("its output is text");
+    let guests = said.lines().map(|line| line.split_once(": ").expect("a sentence").1);
+    let guests: Vec<_> = guests.collect();
+    let in_lobby = |guests: u64| format!("{guests} in the lobby, 1 rooms");
+    assert_eq!(guests, [1, 3, 2].map(in_lobby));
 }

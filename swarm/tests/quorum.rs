@@ -103,8 +103,10 @@ async fn what_runs_stops_when_the_quorum_is_lost_and_runs_again_when_it_is_back(
         let said = cluster.nodes[1].name_meta("kept-0").await;
         assert_eq!(said, Ok(Some(b"said".to_vec())));
     }
-    event(&mut events, CONVERGED, |event| matches!(event, Event::QuorumRegained).then_some(()))
-        .await;
+    event(&mut events, CONVERGED, |event| {
+        matches!(event, Event::QuorumRegained { scope: None }).then_some(())
+    })
+    .await;
     assert_eq!(cluster.nodes[1].whereis(format!("kept-{stopped}")), None);
 }
 
@@ -130,7 +132,7 @@ async fn more_nodes_than_a_quorum_can_tell_apart_are_warned_of() {
     add(&mut cluster, "n3", 2).await;
     for events in &mut events {
         event(events, CONVERGED, |event| match event {
-            Event::TooManyNodes { have: 4, most: 3 } => Some(()),
+            Event::TooManyNodes { scope: None, have: 4, most: 3 } => Some(()),
             _ => None,
         })
         .await;

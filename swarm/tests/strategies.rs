@@ -120,7 +120,9 @@ async fn failures(node: &Swarm, events: &mut Events) -> Vec<String> {
     let mut failures = Vec::new();
     event(events, CONVERGED, |event| {
         match event {
-            Event::StrategyFailed { kind, reason } => failures.push(format!("{kind}: {reason}")),
+            Event::StrategyFailed { scope: None, kind, reason } => {
+                failures.push(format!("{kind}: {reason}"))
+            }
             Event::GroupJoined { pid: of, .. } if *of == pid => return Some(()),
             _ => (),
         }

@@ -2,6 +2,7 @@
 
 use super::Driver;
 use crate::node::{Command, Freeze, Frozen, Mode, Stop};
+use crate::scope::split_kind;
 use crate::traffic::{Watcher, decode_handed_over, encode_handed_over};
 use crate::worker::{Start, StartRequest};
 use bytes::Bytes;
@@ -126,7 +127,7 @@ impl Driver {
     ) {
         let now = self.core.clock.now();
         let Some(kind) = self.core.kinds.get(kind) else {
-            let reason = format!("kind {kind} is not served by this node");
+            let reason = format!("kind {} is not served by this node", split_kind(kind).1);
             return self.node.started(now, ticket, Err(reason));
         };
         let start = match mode {
@@ -138,7 +139,7 @@ impl Driver {
             }
         };
         let request = StartRequest { ticket, name: Some(name), token, args: args.into(), start };
-        let process = kind.start(&self.core.processes, self.core.system(), request);
+        let process = kind.start(&self.core.processes, self.core.system(&kind.scope), request);
         self.errands.starting.insert(ticket, process);
     }
 

@@ -11,9 +11,12 @@ pub(crate) struct NodeMeta {
     /// Where its links listen.
     #[serde(rename = "l")]
     pub link: SocketAddr,
-    /// The kinds that it serves.
+    /// The kinds that it serves, with their scopes.
     #[serde(rename = "k", default)]
     pub kinds: BTreeSet<String>,
+    /// The scopes that it declares.
+    #[serde(rename = "s", default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub scopes: BTreeSet<String>,
     /// Its share of the ring.
     #[serde(rename = "w", default = "one")]
     pub weight: f64,
@@ -32,6 +35,11 @@ impl NodeMeta {
     /// Whether names may be placed on the node, as far as it says so itself.
     pub(crate) const fn takes_names(&self) -> bool {
         self.ready && !self.is_left_out
+    }
+
+    /// Whether it is a node of a scope. All are of what is in none.
+    pub(crate) fn is_in(&self, scope: Option<&str>) -> bool {
+        scope.is_none_or(|scope| self.scopes.contains(scope))
     }
 
     /// The bytes of the metadata.

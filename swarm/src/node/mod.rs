@@ -39,10 +39,11 @@ pub(crate) use event::{Command, Drained, Event, Freeze, Frozen, Gone, Mode, Poli
 pub(crate) use gauges::Gauges;
 pub(crate) use meta::NodeMeta;
 pub(crate) use placing::{Owner, Placing};
-pub(crate) use rings::MakeStrategy;
+pub(crate) use rings::{MakeStrategy, Strategies};
 pub use wire::Stop;
 pub(crate) use wire::{Outcome, What, Wire};
 
+use crate::scope::split_kind;
 use answered::Answered;
 use asks::Asks;
 use conflicts::Conflicts;
@@ -57,7 +58,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use swarm_base::{Boot, Instant, Machine, NodeId, Output, Session};
+use swarm_base::{Boot, Instant, Machine, NodeId, Output, Scope, Session};
 use swarm_handoff::{Accepting, Agreement, MoveId, Moves, Reconciler};
 use swarm_link::Links;
 use swarm_registry::Registry;
@@ -100,8 +101,8 @@ pub(crate) struct Node {
     links: Links,
     registry: Registry,
     agreement: Agreement,
-    /// Where the strategy wants a quorum.
-    under: Option<Under>,
+    /// Of each scope whose strategy wants a quorum.
+    under: Vec<Under>,
     moves: Moves,
     reconciler: Reconciler,
     placing: Placing,
@@ -150,9 +151,11 @@ impl Node {
     /// Composes the parts, which have been created at `now`.
     pub(crate) fn new(now: Instant, parts: Parts) -> Self {
         let me = &parts.me;
-        let under = |want| Under::new(now, &parts.handoff, me.clone(), want);
+        let under = |(scope, want): (&Scope, usize)| {
+            Under::new(now, &parts.handoff, me.clone(), scope.clone(), want)
+        };
         let mut node = Self {
-            under: parts.placing.quorum().map(under),
+            under: parts.placing.quorums().map(under).collect(),
             me: parts.me,
             meta: parts.meta,
             swim: parts.swim,
@@ -305,13 +308,7 @@ impl Node {
                     Output::Event(event) => self.on_agreement(now, event),
                 }
             }
-            while let Some(output) = self.under.as_mut().and_then(|u| u.machine.poll_output()) {
-                quiet = false;
-                match output {
-                    Output::Send { to, message } => self.send(&to, &Wire::Vote(message)),
-                    Output::Event(event) => self.on_quorum(now, event),
-                }
-            }
+            quiet &= !self.settle_quorums(now);
             while let Some(output) = self.moves.poll_output() {
                 quiet = false;
                 match output {
@@ -326,7 +323,9 @@ impl Node {
             }
         }
         for (kind, reason) in self.placing.take_failures() {
-            self.tell(crate::Event::StrategyFailed { kind, reason });
+            let (scope, kind) = split_kind(&kind);
+            let (scope, kind) = (scope.map(str::to_owned), kind.to_owned());
+            self.tell(crate::Event::StrategyFailed { scope, kind, reason });
         }
     }
 
@@ -404,11 +403,7 @@ impl Node {
                 self.agreement.handle_message(now, from, message);
                 self.check_behind(now);
             }
-            Wire::Vote(message) => {
-                if let Some(under) = &mut self.under {
-                    under.machine.handle_message(now, from, message);
-                }
-            }
+            Wire::Vote(vote) => self.on_vote(now, from, vote),
             Wire::Move(message) => self.moves.handle_message(now, from, message),
             Wire::Ask(ask) => self.on_ask(now, ask.ask(&from)),
             Wire::Answer(answer) => self.on_answer(now, answer.answer(&from)),
@@ -443,7 +438,7 @@ impl Machine for Node {
         self.links.handle_timeout(now);
         self.registry.handle_timeout(now);
         self.agreement.handle_timeout(now);
-        if let Some(under) = &mut self.under {
+        for under in &mut self.under {
             under.machine.handle_timeout(now);
         }
         self.moves.handle_timeout(now);
@@ -469,8 +464,8 @@ impl Machine for Node {
             self.links.poll_timeout(),
             self.registry.poll_timeout(),
             self.agreement.poll_timeout(),
-            self.under.as_ref().and_then(|under| under.machine.poll_timeout()),
-            self.under.as_ref().and_then(Under::hold_ends).filter(|_| !self.is_closing),
+            self.under.iter().filter_map(|under| under.machine.poll_timeout()).min(),
+            self.under.iter().filter_map(Under::hold_ends).min().filter(|_| !self.is_closing),
             self.moves.poll_timeout(),
             self.plan_timeout().filter(|_| !self.is_closing),
             self.asks.deadline(),

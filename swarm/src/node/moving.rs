@@ -212,7 +212,7 @@ impl Node {
     /// The source of a standby died before its commit came. What it logged last decides, once the
     /// nodes agree on who is there: until then the move asks again.
     fn source_died(&mut self, now: Instant, id: MoveId, name: Name) {
-        if !self.may_own() {
+        if !self.may_own(&name) {
             return;
         }
         let is_ours = match self.registry.resolve(&name) {

@@ -3,7 +3,7 @@
 use super::asks::AskKey;
 use super::event::Policy;
 use std::collections::{BTreeMap, BTreeSet};
-use swarm_base::{Index, Instant, Name, Pid, Token};
+use swarm_base::{Index, Instant, Name, Pid, Scope, Token};
 use swarm_handoff::MoveId;
 use swarm_process::{Decision, ExitReason, Supervision};
 use swarm_registry::{At, Bytes, Claim, Fact, Registry, Request, Spec};
@@ -139,9 +139,13 @@ impl Names {
         self.next_ticket
     }
 
-    /// Ends every start of a name, and returns them with their tickets.
-    pub(super) fn end_all(&mut self) -> Vec<(u64, Start)> {
-        let tickets = std::mem::take(&mut self.starting).into_values();
+    /// Ends every start of a name in a scope, and returns them with their tickets.
+    pub(super) fn end_all(&mut self, scope: &Scope) -> Vec<(u64, Start)> {
+        let (ended, others) = std::mem::take(&mut self.starting)
+            .into_iter()
+            .partition(|(name, _)| scope.holds(name.as_bytes()));
+        self.starting = others;
+        let tickets = BTreeMap::into_values(ended);
         tickets.filter_map(|ticket| Some((ticket, self.starts.remove(&ticket)?))).collect()
     }
 

@@ -1,10 +1,10 @@
 //! Who should run what: one ring for each kind, over the nodes that may run it.
 
 use super::meta::NodeMeta;
-use super::rings::{MakeStrategy, Rings};
+use super::rings::{MakeStrategy, Rings, Strategies};
 use crate::lists::Lists;
 use std::collections::{BTreeMap, BTreeSet};
-use swarm_base::{Name, NodeId, NodeName};
+use swarm_base::{Name, NodeId, NodeName, Scope};
 use swarm_process::contain;
 use swarm_ring::Weight;
 use xxhash_rust::xxh3::Xxh3;
@@ -12,7 +12,9 @@ use xxhash_rust::xxh3::Xxh3;
 /// The rings of this node, and the members that they are made of.
 pub(crate) struct Placing {
     lists: Lists,
-    quorum: Option<usize>,
+    /// The scopes that this node declares, that of none included, and how many nodes must stand
+    /// together in each, where its strategy says so.
+    quorums: BTreeMap<Scope, Option<usize>>,
     members: BTreeMap<NodeName, (NodeId, NodeMeta)>,
     rings: Rings,
 }
@@ -27,25 +29,38 @@ pub(crate) enum Owner {
 }
 
 impl Placing {
-    pub(crate) fn new(make: MakeStrategy, lists: Lists) -> Self {
-        let quorum = contain(|| make().quorum()).unwrap_or_default();
-        Self { lists, quorum, members: BTreeMap::new(), rings: Rings::new(make) }
+    pub(crate) fn new(strategies: Strategies, lists: Lists) -> Self {
+        let quorum = |make: &MakeStrategy| contain(|| make().quorum()).unwrap_or_default();
+        let quorums = strategies.0.iter().map(|(scope, make)| (scope.clone(), quorum(make)));
+        let quorums = quorums.collect();
+        Self { lists, quorums, members: BTreeMap::new(), rings: Rings::new(strategies) }
     }
 
-    /// How many nodes must stand together for names to have owners, where the strategy says so.
-    pub(crate) const fn quorum(&self) -> Option<usize> {
-        self.quorum
+    /// How many scopes this node declares, that of none included.
+    pub(crate) fn scopes(&self) -> usize {
+        self.quorums.len()
     }
 
-    /// The nodes that count for a quorum: also those that are not ready, or serve other kinds, but
-    /// none that is left out.
-    pub(crate) fn voters(&self) -> impl Iterator<Item = &NodeId> {
-        self.members().filter(|(_, meta)| !meta.is_left_out).map(|(node, _)| node)
+    /// How many nodes must stand together for the names of a scope to have owners, for each scope
+    /// whose strategy says so.
+    pub(crate) fn quorums(&self) -> impl Iterator<Item = (&Scope, usize)> {
+        self.quorums.iter().filter_map(|(scope, quorum)| Some((scope, (*quorum)?)))
+    }
+
+    /// The nodes that count for a quorum in a scope: also those that are not ready, or serve other
+    /// kinds, but none that is left out.
+    pub(crate) fn voters(&self, scope: &Scope) -> impl Iterator<Item = &NodeId> {
+        let counts = |meta: &NodeMeta| !meta.is_left_out && meta.is_in(scope.as_str());
+        self.members().filter(move |(_, meta)| counts(meta)).map(|(node, _)| node)
     }
 
     /// Tells every ring how many nodes there are.
     fn count(&mut self) {
-        self.rings.set_present(self.voters().count());
+        let present = |scope: &Scope| (scope.clone(), self.voters(scope).count());
+        let counts: Vec<_> = self.quorums.keys().map(present).collect();
+        for (scope, present) in counts {
+            self.rings.set_present(scope.as_str(), present);
+        }
     }
 
     /// Takes in what a live node says of itself. Tells whether a ring changed.
@@ -94,26 +109,26 @@ impl Placing {
 
     /// Who should run `name` of `kind`.
     pub(crate) fn owner(&self, kind: &str, name: &Name) -> Owner {
-        let owner = self.rings.owner(kind, name.as_bytes());
+        let owner = self.rings.owner(kind, name.local());
         match owner.and_then(|owner| self.members.get(&owner)) {
             Some((node, _)) => Owner::Node(node.clone()),
             None => Owner::Nobody,
         }
     }
 
-    /// Who should run `name`, were it of the first of the kinds that is served.
+    /// Who should run `name`, were it of the first of the kinds that is served in its scope.
     pub(crate) fn owner_of_first_kind(&self, name: &Name) -> Option<Owner> {
-        let owners = self.rings.kinds().map(|kind| self.owner(kind, name));
+        let owners = self.rings.kinds(name.scope()).map(|kind| self.owner(kind, name));
         owners.into_iter().find(|owner| matches!(owner, Owner::Node(_)))
     }
 
-    /// Who should run `name`, were it of any kind that is served.
+    /// Who should run `name`, were it of any kind that is served in its scope.
     pub(crate) fn owners_of_any_kind(&self, name: &Name) -> BTreeSet<NodeId> {
         let owner = |kind: &str| match self.owner(kind, name) {
             Owner::Node(node) => Some(node),
             Owner::Nobody => None,
         };
-        self.rings.kinds().filter_map(owner).collect()
+        self.rings.kinds(name.scope()).filter_map(owner).collect()
     }
 
     /// The kinds whose strategies have panicked since their rings last changed, each once, and what
@@ -123,7 +138,8 @@ impl Placing {
     }
 
     /// What all nodes must agree on before one of them acts as an owner: a hash of every live
-    /// member, its life, its weight, its kinds, whether it is ready and whether lists leave it out.
+    /// member, its life, its weight, its kinds and scopes, whether it is ready and whether lists leave
+    /// it out.
     pub(crate) fn hash(&self) -> u64 {
         let mut hash = Xxh3::new();
         for (node, meta) in self.members.values() {
@@ -132,9 +148,12 @@ impl Placing {
             hash.update(&node.boot.to_bytes());
             hash.update(&meta.weight.to_bits().to_le_bytes());
             hash.update(&[u8::from(meta.ready) | (u8::from(meta.is_left_out) << 1)]);
-            for kind in &meta.kinds {
-                hash.update(kind.as_bytes());
-                hash.update(&[0]);
+            for set in [&meta.kinds, &meta.scopes] {
+                for text in set {
+                    hash.update(text.as_bytes());
+                    hash.update(&[0xff]);
+                }
+                hash.update(&[0xff]);
             }
         }
         hash.digest()
@@ -164,9 +183,8 @@ fn kinds_of(meta: &NodeMeta) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
+    use crate::scope::ring;
     use swarm_base::Boot;
-    use swarm_ring::Ring;
 
     fn node(name: &str, millis: u64) -> NodeId {
         NodeId::new(NodeName::new(name).expect("a name"), Boot { millis, random: 0 })
@@ -176,6 +194,7 @@ mod tests {
         NodeMeta {
             link: ([127, 0, 0, 1], 1).into(),
             kinds: ["device".to_owned()].into(),
+            scopes: BTreeSet::new(),
             weight: 1.0,
             roles: BTreeSet::new(),
             ready,
@@ -184,7 +203,7 @@ mod tests {
     }
 
     fn placing() -> Placing {
-        Placing::new(Arc::new(|| Box::new(Ring::new())), Lists::default())
+        Placing::new(Strategies::new(ring()), Lists::default())
     }
 
     #[test]
@@ -201,7 +220,7 @@ mod tests {
     fn a_node_that_is_left_out_owns_nothing_whoever_leaves_it_out() {
         let name = Name::new("x").expect("a name");
         let denies_b = Lists::new(&[], &["^b$".into()]).expect("a pattern");
-        let mut lists = Placing::new(Arc::new(|| Box::new(Ring::new())), denies_b);
+        let mut lists = Placing::new(Strategies::new(ring()), denies_b);
         let mut says_so = placing();
         lists.update(&node("b", 1), meta(true));
         says_so.update(&node("b", 1), NodeMeta { is_left_out: true, ..meta(true) });

@@ -13,11 +13,20 @@ use swarm_handoff::{
 use swarm_registry::{At, Claim, Registry, Resolution};
 
 impl Node {
-    /// Whether this node may act as the owner of names.
-    pub(super) fn may_own(&self) -> bool {
-        // Under a quorum what is not agreed is not done.
+    /// Whether this node may act as the owner of a name.
+    pub(super) fn may_own(&self, name: &Name) -> bool {
+        let is_agreed = self.agreement.agreed();
+        let may_own = |under: &Under| under.may_own(is_agreed);
+        self.may_decide() && Under::of(&self.under, name).is_none_or(may_own)
+    }
+
+    /// Whether there may be names that this node may own: of a scope without a quorum, or with one
+    /// that is held.
+    fn may_own_any(&self) -> bool {
+        let is_agreed = self.agreement.agreed();
         self.may_decide()
-            && self.under.as_ref().is_none_or(|_| self.agreement.agreed() && self.has_quorum())
+            && (self.under.len() < self.placing.scopes()
+                || self.under.iter().any(|under| under.may_own(is_agreed)))
     }
 
     /// Whether this node may decide about names, as far as the ring has a say: also about those of
@@ -89,7 +98,8 @@ impl Node {
         let view = View {
             me: &self.me,
             registry: &self.registry,
-            under: self.under.as_ref(),
+            under: &self.under,
+            is_agreed: self.agreement.agreed(),
             placing: &self.placing,
             moves: &self.moves,
             conflicts: &self.conflicts,
@@ -136,7 +146,7 @@ impl Node {
     }
 
     pub(super) fn acting(&self) -> Acting {
-        Acting { decides: self.may_own(), slots: self.moves.slots() }
+        Acting { decides: self.may_own_any(), slots: self.moves.slots() }
     }
 
     /// Starts an orphan: from the standby that its move had made here, else from its spec.
@@ -174,7 +184,8 @@ pub(super) struct Behind {
 struct View<'a> {
     me: &'a NodeId,
     registry: &'a Registry,
-    under: Option<&'a Under>,
+    under: &'a [Under],
+    is_agreed: bool,
     placing: &'a Placing,
     moves: &'a Moves,
     conflicts: &'a Conflicts,
@@ -209,22 +220,27 @@ impl Placement for View<'_> {
         {
             return Is::Pending;
         }
+        let under = Under::of(self.under, name);
+        let may_own = under.is_none_or(|under| under.may_own(self.is_agreed));
         match self.registry.resolve(name) {
             Resolution::Free => Is::Free,
             Resolution::Pending { .. } => Is::Pending,
             Resolution::Orphan { claim, .. } if claim.spec.is_none() => Is::Free,
             // Under a quorum its node may still run it.
-            Resolution::Orphan { .. } if self.under.is_some_and(Under::holds_orphans) => {
+            Resolution::Orphan { .. } if !may_own || under.is_some_and(Under::holds_orphans) => {
                 Is::Pending
             }
             Resolution::Orphan { .. } => Is::Orphan,
             Resolution::Held { node, .. } if node != self.me => Is::There(node.clone()),
-            Resolution::Held { claim, .. } => Is::Here {
-                movable: claim.spec.is_some()
+            Resolution::Held { claim, .. } => {
+                let movable = claim.spec.is_some()
                     && matches!(claim.at, At::Running(_))
-                    && !self.conflicts.holds(name),
-                moving: self.moves.of(name).is_some(),
-            },
+                    && !self.conflicts.holds(name);
+                if movable && !may_own {
+                    return Is::Pending;
+                }
+                Is::Here { movable, moving: self.moves.of(name).is_some() }
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The quorum: below it nothing runs here that the ring places. The names are kept, and run again
-//! when enough nodes stand together.
+//! when enough nodes stand together. Each scope has its own, if its strategy wants one, among the
+//! nodes that declare it.
 //!
 //! A side of a partition that holds the quorum starts what ran on the other one only when that must
 //! have stopped (ownership, consequence 5). That is counted from when all those that are left agree
@@ -7,17 +8,19 @@
 
 use super::event::Command;
 use super::names::Cause;
-use super::{Mode, Node, Stop, wire::Outcome};
+use super::wire::{Outcome, VoteFrame, Wire};
+use super::{Mode, Node, Stop};
 use crate::Event as Public;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use swarm_base::{Instant, Name, NodeId, Pid, Token};
+use swarm_base::{Instant, Machine, Name, NodeId, Output, Pid, Scope, Token};
 use swarm_handoff::{AbortReason, Cancelled, Checked, Quorum, QuorumEvent};
 use swarm_registry::{At, Claim, Fact, Standing, Why};
 
-/// What a node does under a quorum.
+/// What a node does under the quorum of a scope.
 #[derive(Debug)]
 pub(super) struct Under {
+    scope: Scope,
     pub(super) machine: Quorum,
     /// How many nodes count, this one included.
     n_voters: usize,
@@ -63,8 +66,15 @@ impl Hold {
 }
 
 impl Under {
-    pub(super) fn new(now: Instant, config: &Checked, me: NodeId, want: usize) -> Self {
+    pub(super) fn new(
+        now: Instant,
+        config: &Checked,
+        me: NodeId,
+        scope: Scope,
+        want: usize,
+    ) -> Self {
         Self {
+            scope,
             machine: Quorum::new(now, config.clone(), me, want),
             n_voters: 0,
             margin: config.quorum_margin,
@@ -74,6 +84,20 @@ impl Under {
             resume: Hold::Unknown,
             dead: BTreeMap::new(),
         }
+    }
+
+    /// That of the scope of a name.
+    pub(super) fn of<'a>(all: &'a [Self], name: &Name) -> Option<&'a Self> {
+        all.iter().find(|under| under.scope.holds(name.as_bytes()))
+    }
+
+    /// Whether this node may own names of the scope: under a quorum what is not agreed is not done.
+    pub(super) const fn may_own(&self, is_agreed: bool) -> bool {
+        is_agreed && self.machine.is_held()
+    }
+
+    fn scope(&self) -> Option<String> {
+        self.scope.as_str().map(str::to_owned)
     }
 
     /// Whether a name of a dead node may still run there. Of whichever: who has it last may be
@@ -90,39 +114,69 @@ impl Under {
 }
 
 impl Node {
-    /// Whether names may run here, as far as a quorum has a say.
-    pub(super) fn has_quorum(&self) -> bool {
-        self.under.as_ref().is_none_or(|under| under.machine.is_held())
+    /// Whether a name may run here, as far as a quorum has a say.
+    pub(super) fn has_quorum(&self, name: &Name) -> bool {
+        Under::of(&self.under, name).is_none_or(|under| under.machine.is_held())
     }
 
-    /// Whether it is known that there are too few nodes: whoever asks for a name is told so at
-    /// once. A node that starts does not know yet.
-    pub(super) fn is_below_quorum(&self) -> bool {
-        self.under
-            .as_ref()
+    /// Whether it is known that there are too few nodes for a name: whoever asks for it is told so
+    /// at once. A node that starts does not know yet.
+    pub(super) fn is_below_quorum(&self, name: &Name) -> bool {
+        Under::of(&self.under, name)
             .is_some_and(|under| under.is_lost || under.machine.present() < under.machine.want())
     }
 
     /// The ring, or who is in it, is not what it was.
     pub(super) fn quorum_changed(&mut self, now: Instant, hash: u64) {
-        let Some(under) = &mut self.under else { return };
-        let voters: BTreeSet<NodeId> = self.placing.voters().cloned().collect();
-        let most = under.machine.want().saturating_mul(2).saturating_sub(1);
-        let have = voters.len();
-        under.machine.set_ring(now, hash, voters);
-        let before = std::mem::replace(&mut under.n_voters, have);
-        if have > most && have != before {
-            self.tell(Public::TooManyNodes { have, most });
+        let mut told = Vec::new();
+        for under in &mut self.under {
+            let voters: BTreeSet<NodeId> = self.placing.voters(&under.scope).cloned().collect();
+            let most = under.machine.want().saturating_mul(2).saturating_sub(1);
+            let have = voters.len();
+            under.machine.set_ring(now, hash, voters);
+            let before = std::mem::replace(&mut under.n_voters, have);
+            if have > most && have != before {
+                told.push(Public::TooManyNodes { scope: under.scope(), have, most });
+            }
+        }
+        for event in told {
+            self.tell(event);
         }
     }
 
-    pub(super) fn on_quorum(&mut self, now: Instant, event: QuorumEvent) {
-        let Some(under) = &mut self.under else { return };
+    /// Lets the quorums say what they have to say; tells whether they had anything.
+    pub(super) fn settle_quorums(&mut self, now: Instant) -> bool {
+        let mut any = false;
+        for at in 0..self.under.len() {
+            while let Some(output) = self.under[at].machine.poll_output() {
+                any = true;
+                match output {
+                    Output::Send { to, message } => {
+                        let scope = self.under[at].scope.clone();
+                        self.send(&to, &Wire::Vote(VoteFrame { scope, message }));
+                    }
+                    Output::Event(event) => self.on_quorum(now, at, event),
+                }
+            }
+        }
+        any
+    }
+
+    pub(super) fn on_vote(&mut self, now: Instant, from: NodeId, vote: VoteFrame) {
+        // Who does not declare the scope has no say in it.
+        if let Some(under) = self.under.iter_mut().find(|under| under.scope == vote.scope) {
+            under.machine.handle_message(now, from, vote.message);
+        }
+    }
+
+    fn on_quorum(&mut self, now: Instant, at: usize, event: QuorumEvent) {
+        let under = &mut self.under[at];
         let (have, want) = (under.machine.present(), under.machine.want());
+        let scope = under.scope();
         match event {
             QuorumEvent::Held if under.is_lost => {
                 under.is_lost = false;
-                self.tell(Public::QuorumRegained);
+                self.tell(Public::QuorumRegained { scope });
             }
             QuorumEvent::Held => (),
             QuorumEvent::Shaken => {
@@ -135,8 +189,8 @@ impl Node {
             QuorumEvent::Lost => {
                 under.is_lost = true;
                 under.resume = Hold::Unknown;
-                self.suspend(now);
-                self.tell(Public::QuorumLost { have, want });
+                self.suspend(now, at);
+                self.tell(Public::QuorumLost { scope, have, want });
             }
         }
         self.plan_at = Some(now);
@@ -145,11 +199,13 @@ impl Node {
 
     /// Stops what the ring has placed here. The log says so first: nobody finds a process that is
     /// about to stop.
-    fn suspend(&mut self, now: Instant) {
-        self.abandon_starts(now);
-        self.names.restarts.clear();
-        let placed: Vec<Claim> =
-            self.registry.own_claims().filter(|claim| claim.spec.is_some()).collect();
+    fn suspend(&mut self, now: Instant, at: usize) {
+        let scope = self.under[at].scope.clone();
+        let is_under = |name: &Name| scope.holds(name.as_bytes());
+        self.abandon_starts(now, &scope);
+        self.names.restarts.retain(|(_, name)| !is_under(name));
+        let placed = |claim: &Claim| claim.spec.is_some() && is_under(&claim.name);
+        let placed: Vec<Claim> = self.registry.own_claims().filter(placed).collect();
         let (mut facts, mut pids, mut names) = (Vec::new(), Vec::new(), Vec::new());
         for claim in placed {
             // It ends anyway, for good.
@@ -177,7 +233,7 @@ impl Node {
             }
         }
         self.registry.append_all(now, facts);
-        let Some(under) = &mut self.under else { return };
+        let under = &mut self.under[at];
         under.suspended.extend(names);
         let how = Stop::Graceful(under.grace);
         for pid in pids {
@@ -185,9 +241,10 @@ impl Node {
         }
     }
 
-    /// Ends every start of a name; whoever asked for one is told that there are too few nodes.
-    fn abandon_starts(&mut self, now: Instant) {
-        for (ticket, start) in self.names.end_all() {
+    /// Ends every start of a name in a scope; whoever asked for one is told that there are too few
+    /// nodes.
+    fn abandon_starts(&mut self, now: Instant, scope: &Scope) {
+        for (ticket, start) in self.names.end_all(scope) {
             self.command(Command::Abandon { ticket });
             if let Cause::Asked(key, _) = start.cause {
                 if start.logged {
@@ -201,9 +258,19 @@ impl Node {
     /// Runs again what waited for the quorum. Where a name belongs to another node by now, it moves
     /// there.
     pub(super) fn resume_suspended(&mut self, now: Instant) {
-        let may_own = self.may_own();
-        let Some(under) = &mut self.under else { return };
-        if !may_own || under.resume != Hold::Over {
+        for at in 0..self.under.len() {
+            self.resume_suspended_of(now, at);
+        }
+    }
+
+    fn resume_suspended_of(&mut self, now: Instant, at: usize) {
+        let (may_decide, is_agreed) = (self.may_decide(), self.agreement.agreed());
+        let under = &mut self.under[at];
+        if under.suspended.is_empty()
+            || !may_decide
+            || !under.may_own(is_agreed)
+            || under.resume != Hold::Over
+        {
             return;
         }
         // A name whose last process has not ended waits for that.
@@ -237,7 +304,7 @@ impl Node {
 
     /// A process has ended: a name may have waited for that.
     pub(super) fn suspended_ended(&mut self, now: Instant) {
-        if self.under.as_ref().is_some_and(|under| !under.suspended.is_empty()) {
+        if self.under.iter().any(|under| !under.suspended.is_empty()) {
             self.plan_at = Some(now);
         }
     }
@@ -245,28 +312,30 @@ impl Node {
     /// Keeps the names of dead nodes from being started for as long as they may run there.
     pub(super) fn hold_dead(&mut self, now: Instant) {
         let is_agreed = self.agreement.agreed();
-        let Some(under) = &mut self.under else { return };
-        let is_known = is_agreed && under.machine.is_held();
-        let closed = self.registry.log_progress().filter(|log| log.standing == Standing::Closed);
-        let (before, margin) = (std::mem::take(&mut under.dead), under.margin);
-        under.resume = under.resume.go_on(now, is_known, margin);
-        let hold = |node: NodeId| {
-            let hold = before.get(&node).copied().unwrap_or(Hold::Unknown);
-            (node, hold.go_on(now, is_known, margin))
-        };
-        under.dead = closed.map(|log| hold(log.log)).collect();
-        let over = |(node, hold): (&NodeId, &Hold)| {
-            *hold == Hold::Over && before.get(node) != Some(&Hold::Over)
-        };
-        if under.dead.iter().any(over) {
-            let orphans: Vec<Name> = self.registry.orphans().cloned().collect();
-            self.reconciler.mark_all(orphans);
+        for under in &mut self.under {
+            let is_known = under.may_own(is_agreed);
+            let logs = self.registry.log_progress();
+            let closed = logs.filter(|log| log.standing == Standing::Closed);
+            let (before, margin) = (std::mem::take(&mut under.dead), under.margin);
+            under.resume = under.resume.go_on(now, is_known, margin);
+            let hold = |node: NodeId| {
+                let hold = before.get(&node).copied().unwrap_or(Hold::Unknown);
+                (node, hold.go_on(now, is_known, margin))
+            };
+            under.dead = closed.map(|log| hold(log.log)).collect();
+            let over = |(node, hold): (&NodeId, &Hold)| {
+                *hold == Hold::Over && before.get(node) != Some(&Hold::Over)
+            };
+            if under.dead.iter().any(over) {
+                let orphans: Vec<Name> = self.registry.orphans().cloned().collect();
+                self.reconciler.mark_all(orphans);
+            }
         }
     }
 
     /// A node has said goodbye: it runs nothing any more.
     pub(super) fn hold_no_longer(&mut self, node: &NodeId) {
-        if let Some(under) = &mut self.under {
+        for under in &mut self.under {
             under.dead.insert(node.clone(), Hold::Over);
         }
     }

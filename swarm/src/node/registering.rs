@@ -17,11 +17,13 @@ impl Node {
         spec: &Spec,
     ) {
         match self.registry.resolve(name) {
-            Resolution::Held { claim, .. } if claim.pid().is_none() && self.is_below_quorum() => {
+            Resolution::Held { claim, .. }
+                if claim.pid().is_none() && self.is_below_quorum(name) =>
+            {
                 self.answer(now, key, Outcome::NoNode, None);
             }
             Resolution::Orphan { .. } | Resolution::Pending { .. } | Resolution::Free
-                if self.is_below_quorum() =>
+                if self.is_below_quorum(name) =>
             {
                 self.answer(now, key, Outcome::NoNode, None);
             }
@@ -91,7 +93,7 @@ impl Node {
         if self.names.is_starting(name) || self.reserved.is_for_other(name, key) {
             return self.asks.put(key, Place::Parked(Stage::Running));
         }
-        if !self.may_own() {
+        if !self.may_own(name) {
             return self.asks.put(key, Place::Parked(Stage::Resolve));
         }
         if self.registry.is_full() {

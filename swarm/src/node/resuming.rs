@@ -32,12 +32,12 @@ impl Node {
             }
             let Some(claim) = self.claim_of_move(resuming.id, &resuming.name) else { continue };
             let At::Moving { to, .. } = &claim.at else { continue };
-            if !self.has_quorum() {
+            if !self.has_quorum(&resuming.name) {
                 self.resuming.push(resuming);
             } else if self.placing.member(to).is_some() {
                 // It said so itself.
                 self.resume(now, resuming, claim);
-            } else if !self.may_own() {
+            } else if !self.may_own(&resuming.name) {
                 self.resuming.push(resuming);
             } else if self.registry.highest(&resuming.name) >= Some(resuming.above) {
                 let to = to.clone();

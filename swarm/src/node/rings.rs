@@ -1,8 +1,9 @@
 //! The rings of a node: one strategy for each kind, whatever a user's strategy does.
 
+use crate::scope::{ring, split_kind};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
-use swarm_base::NodeName;
+use swarm_base::{NodeName, Scope};
 use swarm_process::contain;
 use swarm_ring::{Strategy, Weight};
 
@@ -11,16 +12,35 @@ pub(crate) type MakeStrategy = Arc<dyn Fn() -> Box<dyn Strategy> + Send + Sync>;
 
 /// The rings, by kind.
 pub(super) struct Rings {
-    make: MakeStrategy,
-    present: usize,
+    strategies: Strategies,
+    present: BTreeMap<Option<String>, usize>,
     by_kind: BTreeMap<String, KindRing>,
+}
+
+/// How the names of each scope are placed, and those in none. A node that does not declare a scope
+/// takes its nodes to use a [`Ring`](swarm_ring::Ring): it passes on what it asks of them.
+#[derive(Clone)]
+pub(crate) struct Strategies(pub(crate) BTreeMap<Scope, MakeStrategy>);
+
+impl Strategies {
+    /// One for names in no scope.
+    #[cfg(test)]
+    pub(crate) fn new(make: MakeStrategy) -> Self {
+        Self(BTreeMap::from([(Scope::default(), make)]))
+    }
+
+    fn of_kind(&self, kind: &str) -> MakeStrategy {
+        let scope = split_kind(kind).0;
+        let found = self.0.iter().find(|(of, _)| of.as_str() == scope);
+        found.map_or_else(ring, |(_, make)| Arc::clone(make))
+    }
 }
 
 /// The ring of one kind. A strategy that panics in a change may be half changed: another one takes
 /// its place, which is told of all nodes anew. Where that fails, too, no node owns names of the kind
 /// until the next change.
-#[derive(Default)]
 struct KindRing {
+    make: MakeStrategy,
     strategy: Option<Box<dyn Strategy>>,
     nodes: BTreeMap<NodeName, Weight>,
     /// What it said when it first panicked since the last change but those in which nobody was told.
@@ -30,31 +50,41 @@ struct KindRing {
 }
 
 impl Rings {
-    pub(super) fn new(make: MakeStrategy) -> Self {
-        Self { make, present: 0, by_kind: BTreeMap::new() }
+    pub(super) const fn new(strategies: Strategies) -> Self {
+        Self { strategies, present: BTreeMap::new(), by_kind: BTreeMap::new() }
+    }
+
+    /// How many nodes count for a quorum in the scope of `kind`.
+    fn present(&self, kind: &str) -> usize {
+        let scope = split_kind(kind).0.map(str::to_owned);
+        self.present.get(&scope).copied().unwrap_or_default()
     }
 
     /// Lets a node own names of `kind`, or gives it another weight.
     pub(super) fn add(&mut self, kind: &str, node: &NodeName, weight: Weight) {
-        let ring = self.by_kind.entry(kind.to_owned()).or_default();
+        let present = self.present(kind);
+        let new = || KindRing::new(self.strategies.of_kind(kind));
+        let ring = self.by_kind.entry(kind.to_owned()).or_insert_with(new);
         ring.nodes.insert(node.clone(), weight);
-        ring.change(&self.make, self.present, |strategy| strategy.add(node.clone(), weight));
+        ring.change(present, |strategy| strategy.add(node.clone(), weight));
     }
 
     pub(super) fn remove(&mut self, kind: &str, node: &NodeName) {
+        let present = self.present(kind);
         let Some(ring) = self.by_kind.get_mut(kind) else { return };
         if ring.nodes.remove(node).is_some() {
-            ring.change(&self.make, self.present, |strategy| strategy.remove(node));
+            ring.change(present, |strategy| strategy.remove(node));
         }
     }
 
-    /// So many nodes count for a quorum.
-    pub(super) fn set_present(&mut self, present: usize) {
-        if self.present != present {
-            self.present = present;
-            for ring in self.by_kind.values_mut() {
-                ring.change(&self.make, present, |strategy| strategy.set_present(present));
-            }
+    /// So many nodes count for a quorum in a scope.
+    pub(super) fn set_present(&mut self, scope: Option<&str>, present: usize) {
+        if self.present.insert(scope.map(str::to_owned), present) == Some(present) {
+            return;
+        }
+        let in_scope = |kind: &str| split_kind(kind).0 == scope;
+        for (_, ring) in self.by_kind.iter_mut().filter(|(kind, _)| in_scope(kind)) {
+            ring.change(present, |strategy| strategy.set_present(present));
         }
     }
 
@@ -71,9 +101,10 @@ impl Rings {
         }
     }
 
-    /// The kinds that are served, or were.
-    pub(super) fn kinds(&self) -> impl Iterator<Item = &str> {
-        self.by_kind.keys().map(String::as_str)
+    /// The kinds that are served in a scope, or were.
+    pub(super) fn kinds(&self, scope: Option<&str>) -> impl Iterator<Item = &str> {
+        let kinds = self.by_kind.keys().map(String::as_str);
+        kinds.filter(move |kind| split_kind(kind).0 == scope)
     }
 
     /// The kinds whose strategies have panicked since their last change, each once for that change,
@@ -90,12 +121,12 @@ impl Rings {
 }
 
 impl KindRing {
-    fn change(
-        &mut self,
-        make: &MakeStrategy,
-        present: usize,
-        change: impl FnOnce(&mut Box<dyn Strategy>),
-    ) {
+    fn new(make: MakeStrategy) -> Self {
+        let (strategy, nodes, failure) = (None, BTreeMap::new(), OnceLock::new());
+        Self { make, strategy, nodes, failure, is_told: false }
+    }
+
+    fn change(&mut self, present: usize, change: impl FnOnce(&mut Box<dyn Strategy>)) {
         if self.is_told {
             self.failure = OnceLock::new();
             self.is_told = false;
@@ -108,7 +139,7 @@ impl KindRing {
         }
         self.discard();
         let rebuilt = contain(|| {
-            let mut strategy = make();
+            let mut strategy = (self.make)();
             strategy.set_present(present);
             for (node, weight) in &self.nodes {
                 strategy.add(node.clone(), *weight);
@@ -203,7 +234,7 @@ mod tests {
             fail("make", &of_ring.make);
             Box::new(Faulty(new(), Arc::clone(&of_ring)))
         };
-        (Rings::new(Arc::new(make)), faults)
+        (Rings::new(Strategies::new(Arc::new(make))), faults)
     }
 
     fn node(name: &str) -> NodeName {
@@ -286,7 +317,7 @@ mod tests {
             rings_of(|| Box::new(StaticQuorumRing::new(2).expect("positive")));
         rings.add("device", &node("a"), Weight::default());
         assert_eq!(rings.owner("device", b"x"), None);
-        rings.set_present(2);
+        rings.set_present(None, 2);
         assert_eq!(rings.owner("device", b"x"), Some(node("a")), "the other one serves no devices");
         rings.add("room", &node("b"), Weight::default());
         assert_eq!(rings.owner("room", b"x"), Some(node("b")));
@@ -294,7 +325,7 @@ mod tests {
         rings.add("device", &node("b"), Weight::default());
         rings.remove("device", &node("a"));
         assert_eq!(rings.owner("device", b"x"), Some(node("b")));
-        rings.set_present(1);
+        rings.set_present(None, 1);
         assert_eq!(rings.owner("device", b"x"), None);
         assert_eq!(rings.owner("room", b"x"), None);
     }
@@ -312,7 +343,7 @@ mod tests {
                 vec![&self.0]
             }
         }
-        let mut rings = Rings::new(Arc::new(|| Box::new(Stranger(node("b")))));
+        let mut rings = Rings::new(Strategies::new(Arc::new(|| Box::new(Stranger(node("b"))))));
         rings.add("device", &node("a"), Weight::default());
         rings.add("room", &node("b"), Weight::default());
         assert_eq!(rings.owner("device", b"x"), None, "it serves rooms only");

@@ -133,7 +133,7 @@ impl Node {
             Link::Up { node, session } => {
                 self.registry.session_up(now, node.clone());
                 self.agreement.session_up(now, &node);
-                if let Some(under) = &mut self.under {
+                for under in &mut self.under {
                     under.machine.session_up(now, &node);
                 }
                 self.moves.session_up(now, &node);
@@ -144,7 +144,7 @@ impl Node {
             Link::Down { node, session, why } => {
                 self.registry.session_down(now, &node);
                 self.agreement.session_down(now, &node);
-                if let Some(under) = &mut self.under {
+                for under in &mut self.under {
                     under.machine.session_down(now, &node);
                 }
                 self.moves.session_down(now, &node);

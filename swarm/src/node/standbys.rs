@@ -15,7 +15,9 @@ impl Node {
         let (spec, refusal) = match args {
             _ if !self.meta.kinds.contains(&*offer.kind) => (None, Some(Refusal::UnknownKind)),
             _ if self.leaving.is_leaving() || self.is_closing => (None, Some(Refusal::Leaving)),
-            _ if !self.meta.takes_names() || !self.has_quorum() => (None, Some(Refusal::NotReady)),
+            _ if !self.meta.takes_names() || !self.has_quorum(&offer.name) => {
+                (None, Some(Refusal::NotReady))
+            }
             Ok(args) => match self.registry.own(&offer.name) {
                 Some(own) => (None, Some(Refusal::RunsIt { token: own.token })),
                 None => (Some(Spec { kind: offer.kind, args }), None),
@@ -62,7 +64,7 @@ impl Node {
         let own = self.registry.own(name).map(|own| own.token);
         let refusal = match own.or_else(|| self.names.starts_at(name)) {
             Some(token) => Refusal::RunsIt { token },
-            None if !self.has_quorum() => Refusal::NotReady,
+            None if !self.has_quorum(name) => Refusal::NotReady,
             None => match self.standbys.ready.get(&id) {
                 Some(&Standby { pid, .. }) => {
                     return self.command(Command::Promote { id, pid, token, mails });

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 use swarm_base::codec::{self, DecodeError, EncodeError, Limits};
-use swarm_base::{Boot, Name, NodeId, Pid, Token};
+use swarm_base::{Boot, Name, NodeId, Pid, Scope, Token};
 use swarm_process::Stage;
 use swarm_registry::{Bytes, Encoded, Request, Spec};
 
@@ -26,7 +26,7 @@ pub(crate) enum Wire {
     Agree(AgreeFrame),
     /// Who stands with whom, where a strategy wants a quorum.
     #[serde(rename = "v")]
-    Vote(swarm_handoff::Vote),
+    Vote(VoteFrame),
     /// A move of a name.
     #[serde(rename = "m")]
     Move(swarm_handoff::MoveMessage),
@@ -68,6 +68,19 @@ impl Wire {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         codec::decode(bytes, Limits { items: 262_144, ..Limits::of_bytes(Self::LEN_MAX) })
     }
+}
+
+/// Who stands with whom, in a scope.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct VoteFrame {
+    #[serde(rename = "s", default, skip_serializing_if = "is_none")]
+    pub scope: Scope,
+    #[serde(rename = "m")]
+    pub message: swarm_handoff::Vote,
+}
+
+fn is_none(scope: &Scope) -> bool {
+    scope.as_str().is_none()
 }
 
 /// What a node says about the ring, which counts only behind what it had written by then.

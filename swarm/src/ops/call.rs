@@ -2,16 +2,17 @@
 
 use super::{Pending, TIMEOUT};
 use crate::reference::Target;
+use crate::scope::InScope;
 use crate::traffic::Whom;
 use crate::{CallError, CastError, Message, Pid, Swarm, ToName};
 use std::time::Duration;
-use swarm_base::{Name, NameError};
+use swarm_base::{Name, NameError, Short};
 
 /// Whom a message goes to.
 #[derive(Debug)]
 pub(crate) enum Addressee<'a> {
     /// Whoever has the name of these bytes.
-    Name(Box<[u8]>),
+    Name(Short),
     /// Whoever a handle is for.
     Target(&'a Target),
     /// A process.
@@ -19,8 +20,8 @@ pub(crate) enum Addressee<'a> {
 }
 
 impl Addressee<'_> {
-    pub(crate) fn name(name: &impl ToName) -> Self {
-        Self::Name(name.name_bytes().into())
+    pub(crate) fn name(scope: &InScope, name: &impl ToName) -> Self {
+        Self::Name(Short::new(&scope.bytes(name)))
     }
 
     fn whom(&self) -> Whom<'_> {

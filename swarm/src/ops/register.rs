@@ -3,10 +3,12 @@
 use super::{Pending, TIMEOUT};
 use crate::core::Core;
 use crate::node::{Outcome, What};
+use crate::scope::{kind_in, split_kind};
 use crate::{Ref, RegisterError, SpawnError, Stage, Swarm, Worker};
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
-use swarm_base::{Name, NameError, Pid, codec};
+use swarm_base::{Name, NameError, Pid, Scope, codec};
 use swarm_registry::{Bytes, Spec};
 
 /// Registers a worker; made by [`Swarm::register`].
@@ -72,6 +74,7 @@ impl<'a, W: Worker> IntoFuture for WhereisOrRegister<'a, W> {
             let Register { swarm, name, args, timeout } = self.0;
             let name = name?;
             let spec = spec::<W>(&name, args)?;
+            let want = Arc::clone(&spec.kind);
             let core = swarm.core();
             let found = core.names.find(name.as_bytes());
             let held = match found.filter(|found| !core.has_ended(found.pid)) {
@@ -79,8 +82,9 @@ impl<'a, W: Worker> IntoFuture for WhereisOrRegister<'a, W> {
                 None => register::<W>(core, &name, spec, timeout).await?,
             };
             match held {
-                Made::Already(pid, kind) if kind.as_deref() != Some(W::KIND) => {
-                    let held = kind.unwrap_or_else(|| "process".to_owned());
+                Made::Already(pid, kind) if kind.as_deref() != Some(&*want) => {
+                    let held =
+                        kind.map_or("process".to_owned(), |kind| split_kind(&kind).1.to_owned());
                     Err(RegisterError::KindMismatch { name, pid, held, want: W::KIND })
                 }
                 Made::Already(..) | Made::Registered => Ok(Ref::named(swarm, name)),
@@ -96,10 +100,12 @@ enum Made {
 
 /// What a restart of the worker needs, too.
 fn spec<W: Worker>(name: &Name, args: W::Args) -> Result<Spec, RegisterError> {
+    // The name may have come from another scope than the handle.
+    let scope = name.scope().map(Scope::new).transpose()?.unwrap_or_default();
     let arguments = |reason: String| RegisterError::Arguments { name: name.clone(), reason };
     let encoded = codec::encode(&args).map_err(|error| arguments(error.reason))?;
     let args = Bytes::new(encoded).map_err(|error| arguments(error.to_string()))?;
-    Ok(Spec { kind: W::KIND.into(), args })
+    Ok(Spec { kind: kind_in(&scope, W::KIND).into(), args })
 }
 
 async fn register<W: Worker>(
@@ -179,7 +185,10 @@ impl<'a, W: Worker> IntoFuture for Spawn<'a, W> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let pid = self.swarm.core().spawn::<W>(self.args, self.timeout).await?;
+            let Ok(scope) = self.swarm.in_scope().get() else {
+                return Err(SpawnError::UnknownKind { kind: W::KIND });
+            };
+            let pid = self.swarm.core().spawn::<W>(&scope, self.args, self.timeout).await?;
             Ok(Ref::process(self.swarm, pid))
         })
     }

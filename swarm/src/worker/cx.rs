@@ -3,6 +3,7 @@
 use super::message::payload;
 use super::system::System;
 use super::{Has, Message, Worker};
+use crate::scope::InScope;
 use crate::{Swarm, ToName};
 use std::fmt;
 use std::marker::PhantomData;
@@ -48,7 +49,7 @@ impl<W: Worker> Cx<W> {
         self.context.token()
     }
 
-    /// The swarm, with all that it offers. It does not keep the node running.
+    /// The swarm, with all that it offers, in the worker's scope. It does not keep the node running.
     #[must_use]
     pub fn swarm(&self) -> Swarm {
         self.system.swarm()
@@ -61,7 +62,7 @@ impl<W: Worker> Cx<W> {
     ///
     /// When the group's name is longer than 1 KiB.
     pub fn join(&mut self, group: impl ToName) {
-        self.context.join(group_name(&group));
+        self.context.join(group_name(self.system.scope(), &group));
     }
 
     /// Leaves a group. Not being in it is no error.
@@ -70,7 +71,7 @@ impl<W: Worker> Cx<W> {
     ///
     /// When the group's name is longer than 1 KiB.
     pub fn leave(&mut self, group: impl ToName) {
-        self.context.leave(group_name(&group));
+        self.context.leave(group_name(self.system.scope(), &group));
     }
 
     /// Sends itself a message after `delay` and up to 10 ms more, unless it has ended or moved by
@@ -169,8 +170,8 @@ impl fmt::Debug for Label<'_> {
     }
 }
 
-fn group_name(group: &impl ToName) -> Name {
-    match group.to_name() {
+fn group_name(scope: &InScope, group: &impl ToName) -> Name {
+    match scope.name(group) {
         Ok(name) => name,
         Err(error) => panic!("not the name of a group: {error}"),
     }

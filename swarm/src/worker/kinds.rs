@@ -3,20 +3,23 @@
 use super::run::{Args, Running, Seed};
 use super::system::System;
 use super::{Accepts, Worker};
+use crate::scope::kind_in;
 use bytes::Bytes;
 use std::any::{TypeId, type_name};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use swarm_base::{Name, Token};
+use swarm_base::{Name, Scope, Token};
 use swarm_process::{Handle, Intensity, Mode, Processes, Restart, Spawn};
 
-/// The kinds of a node, by name.
+/// The kinds of a node, by their names with their scopes.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Kinds(BTreeMap<&'static str, Kind>);
+pub(crate) struct Kinds(BTreeMap<Cow<'static, str>, Kind>);
 
 /// One kind: what the node has to know of a worker's type.
 #[derive(Clone, Debug)]
 pub(crate) struct Kind {
+    pub(crate) scope: Scope,
     pub(crate) name: &'static str,
     pub(crate) restart: Restart,
     pub(crate) intensity: Intensity,
@@ -69,6 +72,12 @@ pub enum KindError {
         /// The name.
         message: &'static str,
     },
+    /// A `KIND` has a zero byte.
+    #[error("kind {kind:?} has a zero byte, which no kind may have")]
+    ZeroByte {
+        /// The kind.
+        kind: &'static str,
+    },
     /// A `KIND` or `NAME` is empty or too long.
     #[error("kind `{kind}`: {what} has {len} bytes, it must have 1 to 255")]
     Length {
@@ -82,42 +91,46 @@ pub enum KindError {
 }
 
 impl Kinds {
-    /// Serves `W`. Once more is no error.
-    pub(crate) fn add<W: Worker>(&mut self) -> Result<(), KindError> {
-        let kind = Kind::of::<W>()?;
+    /// Serves `W` in a scope. Once more is no error.
+    pub(crate) fn add<W: Worker>(&mut self, scope: &Scope) -> Result<(), KindError> {
+        let kind = Kind::of::<W>(scope.clone())?;
         let (name, second) = (kind.name, kind.worker_name);
-        let held = self.0.entry(name).or_insert(kind);
+        let held = self.0.entry(kind_in(scope, name)).or_insert(kind);
         if held.worker == TypeId::of::<W>() {
             return Ok(());
         }
         Err(KindError::DuplicateKind { kind: name, first: held.worker_name, second })
     }
 
-    /// The kind of this name.
+    /// The kind of this name, which has its scope in it.
     pub(crate) fn get(&self, name: &str) -> Option<&Kind> {
         self.0.get(name)
     }
 
-    /// Whether `W` itself is served, not another type of the same name.
-    pub(crate) fn serves<W: Worker>(&self) -> bool {
-        self.get(W::KIND).is_some_and(|kind| kind.worker == TypeId::of::<W>())
+    /// Whether `W` itself is served in a scope, not another type of the same name.
+    pub(crate) fn serves<W: Worker>(&self, scope: &Scope) -> bool {
+        self.get(&kind_in(scope, W::KIND)).is_some_and(|kind| kind.worker == TypeId::of::<W>())
     }
 
     /// The restart policy of each kind.
-    pub(crate) fn policies(&self) -> impl Iterator<Item = (&'static str, (Restart, Intensity))> {
-        self.0.values().map(|kind| (kind.name, (kind.restart, kind.intensity)))
+    pub(crate) fn policies(&self) -> impl Iterator<Item = (&str, (Restart, Intensity))> {
+        self.0.iter().map(|(name, kind)| (&**name, (kind.restart, kind.intensity)))
     }
 
     /// The names of all kinds, in order.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.0.keys().copied()
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(|name| &**name)
     }
 }
 
 impl Kind {
-    fn of<W: Worker>() -> Result<Self, KindError> {
+    fn of<W: Worker>(scope: Scope) -> Result<Self, KindError> {
         let kind = W::KIND;
         check_len(kind, kind.len(), || "its `KIND`".to_owned())?;
+        if kind.contains('\0') {
+            return Err(KindError::ZeroByte { kind });
+        }
+        check_len(kind, kind_in(&scope, kind).len(), || "its `KIND` with its scope".to_owned())?;
         let names = <W::Accepts as Accepts<W>>::NAMES;
         for (at, message) in names.iter().enumerate() {
             check_len(kind, message.len(), || format!("the message name `{message}`"))?;
@@ -126,6 +139,7 @@ impl Kind {
             }
         }
         Ok(Self {
+            scope,
             name: kind,
             restart: W::RESTART,
             intensity: W::INTENSITY,

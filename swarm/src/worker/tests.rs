@@ -1,13 +1,14 @@
 //! Workers on a node without a network.
 
 use super::*;
+use crate::scope::InScope;
 use crate::{Down, ExitReason, Swarm};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use swarm_base::{Boot, Name, NodeId, NodeName, Token, codec};
+use swarm_base::{Boot, Name, NodeId, NodeName, Scope, Token, codec};
 use swarm_process::{
     Answer, CallFailure, Checked, Clock, Handle as Process, Mail, Notice, Payload, Processes,
     ReplySink, ReplyTo, Signal,
@@ -129,6 +130,10 @@ struct Unlucky(#[source] std::io::Error);
 struct Here(NodeId);
 
 impl System for Here {
+    fn scope(&self) -> &InScope {
+        const { &InScope::OUTSIDE }
+    }
+
     fn node(&self) -> &NodeId {
         &self.0
     }
@@ -153,7 +158,7 @@ impl Node {
         let runtime = tokio::runtime::Handle::current();
         let processes = Processes::new(BOOT, Checked::default(), Clock::start(), runtime, sender);
         let mut kinds = Kinds::default();
-        kinds.add::<Counter>().expect("a kind");
+        kinds.add::<Counter>(&Scope::default()).expect("a kind");
         let node = NodeName::new("here").expect("a node name");
         let system = Arc::new(Here(NodeId::new(node, BOOT)));
         Self { processes, system, kinds, notices }
@@ -501,13 +506,21 @@ impl Handle<Add> for SameKind {
 #[test]
 fn a_kind_is_checked_when_it_is_added() {
     let mut kinds = Kinds::default();
-    assert_eq!(kinds.add::<Counter>(), Ok(()));
-    assert_eq!(kinds.add::<Counter>(), Ok(()));
+    assert_eq!(kinds.add::<Counter>(&Scope::default()), Ok(()));
+    assert_eq!(kinds.add::<Counter>(&Scope::default()), Ok(()));
     let duplicate = KindError::DuplicateMessage { kind: "counter", message: "add" };
-    assert_eq!(kinds.add::<Twice>(), Err(duplicate));
-    assert!(matches!(kinds.add::<Unnamed>(), Err(KindError::Length { len: 0, .. })));
-    assert!(matches!(kinds.add::<SameKind>(), Err(KindError::DuplicateKind { .. })));
-    assert!(kinds.serves::<Counter>() && !kinds.serves::<SameKind>());
+    assert_eq!(kinds.add::<Twice>(&Scope::default()), Err(duplicate));
+    assert!(matches!(
+        kinds.add::<Unnamed>(&Scope::default()),
+        Err(KindError::Length { len: 0, .. })
+    ));
+    assert!(matches!(
+        kinds.add::<SameKind>(&Scope::default()),
+        Err(KindError::DuplicateKind { .. })
+    ));
+    assert!(
+        kinds.serves::<Counter>(&Scope::default()) && !kinds.serves::<SameKind>(&Scope::default())
+    );
     assert_eq!(kinds.names().collect::<Vec<_>>(), ["counter"]);
     let kind = kinds.get("counter").expect("was added");
     assert_eq!((kind.restart, kind.intensity.restarts), (crate::Restart::Transient, 3));

@@ -1,14 +1,15 @@
 //! What clients and operators do to a world.
 
 use super::host::{End, SimNode};
-use super::make::{EVERYWHERE, SOMEWHERE};
+use super::make::{EVERYWHERE, SOMEWHERE, scope};
 use super::news::Asked;
 use super::truth::{Shared, Status};
 use crate::node::{Stop, What};
 use crate::reference::Target;
+use crate::scope::kind_in;
 use std::net::SocketAddr;
 use std::time::Duration;
-use swarm_base::{Name, Rng};
+use swarm_base::{Name, Rng, Scope};
 use swarm_process::ExitReason;
 use swarm_registry::{Bytes, Spec};
 use swarm_sim::World;
@@ -63,8 +64,7 @@ impl Clients {
     }
 
     fn name(&self, rng: &mut Rng) -> Name {
-        let n = self.names - NAMES + rng.below(NAMES);
-        Name::new(format!("w{n}")).expect("a short name")
+        name(self.names - NAMES + rng.below(NAMES))
     }
 
     /// A name of which no question is under way.
@@ -79,7 +79,8 @@ impl Clients {
         // A name keeps its kind: another one is another spec, which is not what is tried here.
         let kind =
             if name.as_bytes().last().is_some_and(|b| b % 4 == 0) { SOMEWHERE } else { EVERYWHERE };
-        let spec = Spec { kind: kind.into(), args: Bytes::default() };
+        let scope = name.scope().map_or_else(Scope::default, |_| scope());
+        let spec = Spec { kind: kind_in(&scope, kind).into(), args: Bytes::default() };
         let what = What::Register { name: name.clone(), spec };
         world.with(at, |host, now| host.ask(now, what, Asked::Register(name), left));
     }
@@ -102,7 +103,7 @@ impl Clients {
     fn unregister(&mut self, world: &mut World<SimNode>, rng: &mut Rng, at: SocketAddr) {
         let left = patience(rng);
         // The oldest name goes out of use, and a new one comes into it.
-        let oldest = Name::new(format!("w{}", self.names - NAMES)).expect("a short name");
+        let oldest = name(self.names - NAMES);
         if self.truth.borrow().may_change(&oldest) {
             self.names += 1;
             let what = What::Unregister { name: oldest.clone() };
@@ -214,4 +215,14 @@ fn process(host: &SimNode, rng: &mut Rng) -> Option<u64> {
     let named = host.processes().running().filter(|(_, stub)| stub.name.is_some());
     let serials: Vec<_> = named.map(|(serial, _)| serial).collect();
     rng.index(serials.len()).map(|idx| serials[idx])
+}
+
+/// The name of a number. Two of three are in a scope, where one of these has a namesake outside.
+fn name(n: u64) -> Name {
+    let plain = |n: u64| Name::new(format!("w{n}")).expect("a short name");
+    match n % 3 {
+        0 => plain(n),
+        1 => plain(n - 1).within(&scope()).expect("a short name"),
+        _ => plain(n).within(&scope()).expect("a short name"),
+    }
 }

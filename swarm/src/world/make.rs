@@ -3,12 +3,13 @@
 use super::Defect;
 use super::temper::Temper;
 use crate::lists::Lists;
-use crate::node::{MakeStrategy, Node, NodeMeta, Parts, Placing};
+use crate::node::{MakeStrategy, Node, NodeMeta, Parts, Placing, Strategies};
+use crate::scope::kind_in;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use swarm_base::{Boot, ClusterSecret, Instant, NodeId, NodeName, Rng};
+use swarm_base::{Boot, ClusterSecret, Instant, NodeId, NodeName, Rng, Scope};
 use swarm_handoff::{Agreement, Moves, Reconciler};
 use swarm_link::Links;
 use swarm_process::{Intensity, Restart};
@@ -24,6 +25,11 @@ pub(crate) const EVERYWHERE: &str = "everywhere";
 
 /// A kind that only some nodes serve.
 pub(crate) const SOMEWHERE: &str = "somewhere";
+
+/// A scope that every node declares, with both kinds.
+pub(crate) fn scope() -> Scope {
+    Scope::new("scoped").expect("a short name")
+}
 
 /// What a node is made from.
 #[derive(Debug)]
@@ -58,19 +64,22 @@ impl Make {
         let since = now.since_start() + Duration::from_millis(self.life);
         let millis = 1_000_000 + u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
         let me = NodeId::new(name, Boot { millis, random: rng.next_u64() });
-        let mut kinds = BTreeSet::from([EVERYWHERE.to_owned()]);
-        if last_octet(addr) % 3 != 1 {
-            kinds.insert(SOMEWHERE.to_owned());
-        }
+        let served: &[&str] =
+            if last_octet(addr) % 3 == 1 { &[EVERYWHERE] } else { &[EVERYWHERE, SOMEWHERE] };
+        let scopes = [Scope::default(), scope()];
+        let with_scope =
+            |kind: &&str| scopes.clone().map(|scope| kind_in(&scope, kind).into_owned());
+        let kinds: BTreeSet<String> = served.iter().flat_map(with_scope).collect();
         let meta = NodeMeta {
             link: addr,
             kinds,
+            scopes: scopes.iter().filter_map(Scope::as_str).map(str::to_owned).collect(),
             weight: 1.0,
             roles: BTreeSet::new(),
             ready: true,
             is_left_out: false,
         };
-        let metadata = Metadata::new(meta.encode()).expect("two kinds fit");
+        let metadata = Metadata::new(meta.encode()).expect("a few kinds fit");
         let secret = ClusterSecret::from_bytes(&std::array::from_fn::<u8, 32, _>(|n| n as u8))
             .expect("32 bytes");
         let cipher: Box<dyn Cipher> = match self.sealing {
@@ -93,8 +102,8 @@ impl Make {
         };
         let handoff = handoff.check().expect("sound settings");
         let intensity = Intensity { restarts: 3, within: Duration::from_secs(5) };
-        let policies = [EVERYWHERE, SOMEWHERE];
-        let policies = policies.map(|kind| (kind.to_owned(), (Restart::Transient, intensity)));
+        let policy = |kind: String| (kind, (Restart::Transient, intensity));
+        let policies = [EVERYWHERE, SOMEWHERE].iter().flat_map(with_scope).map(policy);
         let strategy: MakeStrategy = match self.quorum {
             None => Arc::new(|| Box::new(Ring::new())),
             Some(want) => Arc::new(move || {
@@ -109,8 +118,11 @@ impl Make {
             moves: Moves::new(now, handoff.clone(), me.clone(), rng.fork()),
             reconciler: Reconciler::new(now, handoff.clone(), me.clone(), rng.fork()),
             handoff,
-            placing: Placing::new(strategy, Lists::default()),
-            policies: policies.into(),
+            placing: Placing::new(
+                Strategies(scopes.clone().map(|scope| (scope, Arc::clone(&strategy))).into()),
+                Lists::default(),
+            ),
+            policies: policies.collect(),
             seeded: !seeds.is_empty(),
             me,
             meta,
