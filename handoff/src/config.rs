@@ -50,6 +50,13 @@ pub struct Config {
     /// How long moves wait at most, counted from the first of changes that follow each other
     /// within `hold_down`. Default 3 s.
     pub hold_down_max: Duration,
+    /// A node that takes names again within this time of when it ceased to is flapping. Default
+    /// 10 s.
+    pub flap_window: Duration,
+    /// How long a node that is flapping has to stay before a name is moved to it. Starts of orphans
+    /// do not wait. At most `flap_window`; default 2 s, so that a node that comes and goes five
+    /// times in ten seconds gets nothing that it would lose again.
+    pub flap_hold: Duration,
     /// How often every name is looked at again. Default 10 s, with 20 % jitter.
     pub sweep: Duration,
     /// How soon a name that an action was planned for is looked at again; doubles up to
@@ -92,6 +99,8 @@ impl Default for Config {
             ignored: Duration::from_secs(300),
             hold_down: Duration::from_millis(300),
             hold_down_max: Duration::from_secs(3),
+            flap_window: Duration::from_secs(10),
+            flap_hold: Duration::from_secs(2),
             sweep: Duration::from_secs(10),
             recheck: Duration::from_secs(1),
             adopt_after: Duration::from_secs(2),
@@ -151,6 +160,10 @@ impl Config {
         require("recheck", self.recheck, rechecks, "at most backoff_max")?;
         let holds = self.hold_down_max >= self.hold_down && self.hold_down_max <= TIMER_MAX;
         require("hold_down_max", self.hold_down_max, holds, "at least hold_down")?;
+        let flaps = self.flap_window <= TIMER_MAX;
+        require("flap_window", self.flap_window, flaps, "at most 1 year")?;
+        let holds = self.flap_hold <= self.flap_window;
+        require("flap_hold", self.flap_hold, holds, "at most flap_window")?;
         let asks = self.quorum_ask * 2 <= self.quorum_lease;
         require("quorum_ask", self.quorum_ask, asks, "at most half of quorum_lease")?;
         let covers = self.quorum_margin >= self.quorum_stop_max();
@@ -245,6 +258,10 @@ mod tests {
             check(Config { quorum_margin: Duration::from_secs(2), ..Config::default() }),
             "handoff.quorum_margin is 2s, want at least quorum_lease + 1 % + quorum_ask + \
              quorum_grace + 500 ms"
+        );
+        assert_eq!(
+            check(Config { flap_hold: Duration::from_secs(11), ..Config::default() }),
+            "handoff.flap_hold is 11s, want at most flap_window"
         );
         assert_eq!(
             check(Config { quorum_ask: Duration::from_secs(1), ..Config::default() }),

@@ -112,6 +112,39 @@ fn a_ring_that_flaps_holds_moves_back_but_not_for_ever() {
 }
 
 #[test]
+fn a_node_that_comes_and_goes_gets_nothing_until_it_stays() {
+    let (mut reconciler, view) = (reconciler(), View::default());
+    let you = node("you");
+    view.put("n", Should::Node(you.clone()), Is::Here { movable: true, moving: false });
+    let moves = |now: u64, reconciler: &mut Reconciler| {
+        reconciler.mark(name("n"));
+        !without_sweeps(reconciler.plan(at(now), &view, 10, ALL)).is_empty()
+    };
+    // It comes for the first time: what moves there is settled at once.
+    reconciler.node_joined(at(0), &you.name);
+    assert!(moves(0, &mut reconciler));
+    let mut moved = Vec::new();
+    for now in (2_000..14_000).step_by(100) {
+        match now % 2_000 {
+            0 if now < 12_000 => reconciler.node_left(at(now), &you.name),
+            300 if now < 12_000 => reconciler.node_joined(at(now), &you.name),
+            _ if now % 2_000 < 300 && now < 12_000 => continue,
+            _ => (),
+        }
+        if now % 2_000 != 0 && moves(now, &mut reconciler) {
+            moved.push(now);
+        }
+    }
+    assert_eq!(moved.first(), Some(&12_300), "two seconds after it came last");
+
+    // Who was away for long is as good as new.
+    reconciler.node_left(at(20_000), &you.name);
+    reconciler.node_joined(at(30_000), &you.name);
+    reconciler.ring_changed(at(30_000));
+    assert!(moves(30_300, &mut reconciler));
+}
+
+#[test]
 fn starts_and_moves_wait_for_agreement_without_spinning() {
     let start = (Should::Node(node("me")), Is::Orphan, Action::Start(name("n")));
     // Who has not agreed may hold its target dead, and would start the name once more.

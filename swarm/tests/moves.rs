@@ -5,6 +5,7 @@
 mod common;
 
 use common::*;
+use std::collections::BTreeMap;
 use std::time::Instant;
 use swarm::{Config, DrainError, Event, Name, Pid, Ring, Strategy, Swarm, Weight};
 
@@ -303,6 +304,41 @@ async fn a_node_that_is_not_ready_gets_names_once_it_is() {
     late.set_ready(false).await;
     let empty = || !shares(&late, "ready-").contains_key(&late.node().boot);
     until("it hands all over", secs(10), empty).await;
+}
+
+/// Five times within ten seconds, unless the machine is very busy.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_flaps_moves_a_name_at_most_once() {
+    let cluster = Cluster::of(2).await;
+    workers(&cluster, "flap", 40, Go::Resume).await;
+    let (here, there) = (&cluster.nodes[0], &cluster.nodes[1]);
+    let mut events = [here.events(), there.events()];
+    let is_ready = |ready: bool| {
+        here.nodes().iter().any(|member| member.id == *there.node() && member.ready == ready)
+    };
+    for _ in 0..5 {
+        there.set_ready(false).await;
+        until("it is seen to be not ready", CONVERGED, || is_ready(false)).await;
+        until("it has handed over all", CONVERGED, || shares(here, "flap-").len() == 1).await;
+        there.set_ready(true).await;
+        until("it is seen to be ready", CONVERGED, || is_ready(true)).await;
+        let stays = Instant::now() + ms(600);
+        until("it has been there for a while", secs(5), || stays < Instant::now()).await;
+    }
+    let mut moved = BTreeMap::<String, usize>::new();
+    for events in &mut events {
+        while let Ok(Some(event)) = tokio::time::timeout(ms(1), events.next()).await {
+            if let Event::NameMoved { name, .. } = event {
+                *moved.entry(name.to_string()).or_default() += 1;
+            }
+        }
+    }
+    assert!(moved.values().all(|times| *times <= 1), "{moved:?}");
+    let both = || shares(here, "flap-").len() == 2;
+    until("it gets names once it stays", secs(20), both).await;
+    for at in 0..40 {
+        assert_eq!(here.call(format!("flap-{at}"), Add(0)).await, Ok(1000 * at + 7));
+    }
 }
 
 /// More than fits into one message between nodes.

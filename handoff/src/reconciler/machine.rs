@@ -4,11 +4,12 @@
 //! comes of it. What cannot be done now stays marked, parked by what it waits for: a move slot,
 //! the agreement on the ring, a moment. A slow sweep marks everything, for what was missed.
 
+use super::flaps::Flaps;
 use super::marks::{Lane, Marks};
 use super::placement::{Acting, Action, Is, Placement, Should};
 use crate::config::Checked;
 use std::time::Duration;
-use swarm_base::{Index, Instant, Name, NodeId, Rng};
+use swarm_base::{Index, Instant, Name, NodeId, NodeName, Rng};
 
 /// Plans what to do about names. Pure: it sees the world through [`Placement`] and acts on
 /// nothing.
@@ -25,6 +26,7 @@ pub struct Reconciler {
     /// Actions that were planned and have not had the effect, if any, that settles the name.
     planned: Index<Name, Planned>,
     hold: Option<Hold>,
+    flaps: Flaps,
     sweep: Instant,
     /// What was allowed at the last plan, less what that plan used up.
     acting: Acting,
@@ -65,6 +67,7 @@ impl Reconciler {
             marks: Marks::default(),
             planned: Index::default(),
             hold: None,
+            flaps: Flaps::default(),
             sweep: now,
             acting: Acting { decides: false, slots: 0 },
             latest: now,
@@ -102,6 +105,17 @@ impl Reconciler {
             _ => now,
         };
         self.hold = Some(Hold { first, last: now });
+    }
+
+    /// A node takes names from now on. Nothing moves to one that did so lately, and ceased to, until
+    /// it has stayed.
+    pub fn node_joined(&mut self, now: Instant, node: &NodeName) {
+        self.flaps.joined(now, node, self.config.flap_window, self.config.flap_hold);
+    }
+
+    /// A node takes no names any more.
+    pub fn node_left(&mut self, now: Instant, node: &NodeName) {
+        self.flaps.left(now, node, self.config.flap_window);
     }
 
     /// How many names are marked, those that wait for something included.
@@ -218,6 +232,12 @@ impl Reconciler {
             (Verdict::Move(_), _) if !self.may_move(now) => {
                 self.marks.park(name, Lane::Moves);
                 return None;
+            }
+            (Verdict::Move(to), _) => {
+                if let Some(until) = self.flaps.held_until(now, &to.name) {
+                    self.marks.postpone(name, until);
+                    return None;
+                }
             }
             // Its owner holds the same facts, or will: handing it over at once would have every
             // node send every orphan to its owner.

@@ -1,5 +1,7 @@
 //! The reconciler, what it sees and what it keeps in mind.
 
+mod flaps;
+
 mod marks;
 
 mod placement;

@@ -159,6 +159,11 @@ impl Placing {
         hash.digest()
     }
 
+    /// Whether a node of this name takes names.
+    pub(super) fn takes_names(&self, node: &NodeName) -> bool {
+        self.members.get(node).is_some_and(|(_, meta)| meta.takes_names())
+    }
+
     /// The lists of this node.
     pub(crate) const fn lists(&self) -> &Lists {
         &self.lists

@@ -97,7 +97,14 @@ impl Node {
         self.registry.node_up(now, member.id.clone());
         self.moves.node_up(now, &member.id);
         let known = self.placing.member(&member.id).is_some();
+        let name = &member.id.name;
+        let took_names = self.placing.takes_names(name);
         if self.placing.update(&member.id, meta) {
+            match (took_names, self.placing.takes_names(name)) {
+                (false, true) => self.reconciler.node_joined(now, name),
+                (true, false) => self.reconciler.node_left(now, name),
+                _ => (),
+            }
             self.moves.target_changed(&member.id);
             self.ring_changed(now);
         }
@@ -117,7 +124,11 @@ impl Node {
         if how == Gone::Left {
             self.hold_no_longer(node);
         }
+        let took_names = self.placing.takes_names(&node.name);
         if self.placing.remove(node) {
+            if took_names {
+                self.reconciler.node_left(now, &node.name);
+            }
             self.ring_changed(now);
         }
         self.emit(Event::NodeDown { boot: node.boot, how });
