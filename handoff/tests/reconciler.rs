@@ -1,9 +1,9 @@
 //! What the reconciler plans, name by name, and that it neither spins nor forgets.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
-use swarm_base::{Boot, Index, Instant, Name, NodeId, NodeName, Rng};
+use swarm_base::{Boot, Instant, Name, NodeId, NodeName, Rng};
 use swarm_handoff::{Acting, Action, Checked, Is, Placement, Reconciler, Should};
 
 const ALL: Acting = Acting { decides: true, slots: 32 };
@@ -249,9 +249,13 @@ fn every_name_gets_where_it_should_be() {
             }
             let acting = Acting { decides: calm || rng.chance(500), slots: rng.below(3) as usize };
             let budget = 1 + rng.below(8) as usize;
-            for action in reconciler.plan(at(now), &view, budget, acting) {
+            let mut actions = VecDeque::from(reconciler.plan(at(now), &view, budget, acting));
+            while let Some(action) = actions.pop_front() {
                 match action {
-                    Action::Sweep => reconciler.mark_all(view.names()),
+                    Action::Sweep => {
+                        let names = view.names().into_iter();
+                        actions.extend(names.filter_map(|name| reconciler.sweep(&view, name)));
+                    }
                     Action::Start(name) => view.move_to(&name, "me"),
                     Action::Move { name, to } | Action::Adopt { name, to } => {
                         // At first half of them fail.
@@ -270,47 +274,34 @@ fn every_name_gets_where_it_should_be() {
     }
 }
 
-/// 1,000,000 names in pieces of 2,000: `cargo test --release -- --ignored --nocapture`.
 #[test]
-#[ignore = "a measurement, for a release build"]
-#[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
-fn a_million_names_plan_within_a_second() {
-    struct Big {
-        places: Index<Name, u8>,
-        nodes: [NodeId; 3],
+fn a_sweep_looks_at_what_was_missed_and_leaves_what_waits_to_its_turn() {
+    let (mut reconciler, view) = (reconciler(), View::default());
+    let here = Is::Here { movable: true, moving: false };
+    for text in ["missed", "waiting"] {
+        view.put(text, Should::Node(node("you")), here.clone());
     }
-    impl Placement for Big {
-        fn owner(&self, name: &Name) -> Should {
-            Should::Node(self.nodes[(self.places[name] % 3) as usize].clone())
-        }
-        fn is(&self, name: &Name) -> Is {
-            match self.places[name] {
-                0..30 => Is::Here { movable: true, moving: false },
-                30..40 => Is::Orphan,
-                _ => Is::There(self.nodes[1].clone()),
-            }
-        }
+    view.put("orphan", Should::Node(node("you")), Is::Orphan);
+    view.put("home", Should::Node(node("me")), here);
+    reconciler.mark_all([name("waiting"), name("orphan")]);
+    let acting = Acting { decides: true, slots: 0 };
+    assert_eq!(reconciler.plan(at(0), &view, 10, acting), []);
+    let looks = view.looks();
+    for text in ["waiting", "orphan"] {
+        assert_eq!(reconciler.sweep(&view, name(text)), None);
     }
-    let names: Vec<Name> = (0..1_000_000u32).map(|n| name(&format!("device-{n}"))).collect();
-    let mut rng = Rng::new(1);
-    let places = names.iter().map(|name| (name.clone(), rng.below(100) as u8)).collect();
-    let view = Big { places, nodes: [node("me"), node("you"), node("them")] };
-    let mut reconciler = reconciler();
-    let start = std::time::Instant::now();
-    reconciler.mark_all(names);
-    let marked = start.elapsed();
-    let (mut pieces, mut actions, mut longest) = (0, 0, Duration::ZERO);
-    while reconciler.poll_timeout() <= Some(at(0)) {
-        let piece = std::time::Instant::now();
-        actions += reconciler.plan(at(0), &view, 2_000, ALL).len();
-        longest = longest.max(piece.elapsed());
-        pieces += 1;
-    }
-    let total = start.elapsed();
-    println!(
-        "marked {marked:?}, {pieces} pieces, {actions} actions, longest {longest:?}, all {total:?}"
-    );
-    assert!(total < Duration::from_secs(1), "{total:?}");
+    assert_eq!(view.looks(), looks, "one has its turn, the other its moment");
+    assert_eq!(reconciler.sweep(&view, name("home")), None);
+    assert_eq!(reconciler.marked(), 2, "where nothing is to be done nothing is kept");
+    reconciler.plan(at(1), &view, 0, Acting { decides: true, slots: 1 });
+    let movement = Action::Move { name: name("missed"), to: node("you") };
+    assert_eq!(reconciler.sweep(&view, name("missed")), Some(movement));
+    assert_eq!(reconciler.plan(at(2), &view, 10, acting), [], "the slot is used up");
+    // A change of the ring may have made an owner of who was to be handed the orphan.
+    view.put("orphan", Should::Node(node("me")), Is::Orphan);
+    reconciler.ring_changed(at(3));
+    without_sweeps(reconciler.plan(at(3), &view, 0, acting));
+    assert_eq!(reconciler.sweep(&view, name("orphan")), Some(Action::Start(name("orphan"))));
 }
 
 /// Where names are and should be, and how often anybody looked.

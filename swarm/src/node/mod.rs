@@ -141,8 +141,9 @@ pub(crate) struct Node {
 /// A node that cannot reach its seeds goes on alone after this: they may not have started yet.
 pub(crate) const ALONE_AFTER: Duration = Duration::from_secs(2);
 
-/// How many names the reconciler looks at before the node handles other inputs.
-const PLAN_BUDGET: usize = 2_000;
+/// How many marked names the reconciler looks at, and how many more in a sweep, before the node
+/// handles other inputs.
+const PLAN_BUDGET: usize = 1_000;
 
 /// Larger frames of moves and conflicts go on a stream of their own, so that facts overtake them.
 const BULK_FROM: usize = 64 * 1024;

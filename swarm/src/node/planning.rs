@@ -104,7 +104,14 @@ impl Node {
             moves: &self.moves,
             conflicts: &self.conflicts,
         };
-        let actions = self.reconciler.plan(now, &view, super::PLAN_BUDGET, acting);
+        let mut actions = self.reconciler.plan(now, &view, super::PLAN_BUDGET, acting);
+        for _ in 0..super::PLAN_BUDGET {
+            let Some(sweep) = &mut self.sweep else { break };
+            match sweep.next(&self.registry) {
+                Some(name) => actions.extend(self.reconciler.sweep(&view, name)),
+                None => self.sweep = None,
+            }
+        }
         for action in actions {
             match action {
                 Action::Start(name) => self.start_or_promote(now, &name),
@@ -120,25 +127,15 @@ impl Node {
                 }
                 // The registry shares closed logs by itself: the owner gets the orphan with them.
                 Action::Adopt { .. } => (),
-                Action::Sweep => self.sweep = Some(Sweep::new(&self.registry)),
-            }
-        }
-        self.sweep_on(now);
-    }
-
-    /// Marks as many names as the next plan looks at.
-    fn sweep_on(&mut self, now: Instant) {
-        let Some(sweep) = &mut self.sweep else { return };
-        for _ in 0..super::PLAN_BUDGET {
-            match sweep.next(&self.registry) {
-                Some(name) => self.reconciler.mark(name),
-                None => {
-                    self.sweep = None;
-                    break;
+                Action::Sweep => {
+                    self.reconciler.expect(self.registry.len());
+                    self.sweep = Some(Sweep::new(&self.registry));
                 }
             }
         }
-        self.plan_at = Some(now);
+        if self.sweep.is_some() {
+            self.plan_at = Some(now);
+        }
     }
 
     pub(super) fn plan_timeout(&self) -> Option<Instant> {
