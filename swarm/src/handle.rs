@@ -6,9 +6,9 @@ use crate::driver::{Input, Readiness};
 use crate::ending::{self, Way};
 use crate::event::Events;
 use crate::ops::{
-    Addressee, Call, Cast, Change, Drain, Leave, Membership, MultiCall, MultiCallDetailed, Pick,
-    Publish, Register, RegisterPid, SendOne, Spawn, StopNamed, TIMEOUT, Unregister, UpdateMeta,
-    UpdateNameMeta, WhereisAtOwner, WhereisOrRegister,
+    Addressee, Call, Cast, Change, Drain, Explain, Leave, Membership, MultiCall, MultiCallDetailed,
+    Pick, Publish, Register, RegisterPid, SendOne, Spawn, StopNamed, TIMEOUT, Unregister,
+    UpdateMeta, UpdateNameMeta, WhereisAtOwner, WhereisOrRegister,
 };
 use crate::reference::{Address, Ref, Target};
 use crate::scope::InScope;
@@ -468,6 +468,26 @@ impl Swarm {
     #[must_use]
     pub fn watch_group(&self, group: impl ToName) -> GroupChanges {
         GroupChanges::new(&self.core.changes, &self.core.groups, &self.scope.bytes(&group))
+    }
+
+    /// Says who should run a name and why, who runs it, and what keeps it from running: what this
+    /// node sees, and what the owner of the name knows of its starts. For whoever is on call:
+    /// `println!("{}", swarm.explain("device-1").await?)`.
+    ///
+    /// A [`register`](Self::register) that runs into its deadline leaves no start behind that
+    /// nobody knows of: [`Explanation::late`](crate::Explanation::late) says whether it was ended
+    /// or had succeeded. A node remembers the last 1,024.
+    ///
+    /// # Errors
+    ///
+    /// `Name` where the name is none, `NodeStopped`. An owner that does not answer is no error:
+    /// [`Explanation::is_whole`](crate::Explanation::is_whole) says so.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is changed by it.
+    pub fn explain(&self, name: impl ToName) -> Explain<'_> {
+        Explain::new(self, self.scope.name(&name))
     }
 
     /// The state of this node.

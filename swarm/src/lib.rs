@@ -16,6 +16,7 @@
 //! | [`Worker`], [`Handle`], [`Message`], [`Cx`] | what a user writes, and what it can do |
 //! | [`Ref`], [`Address`] | typed handles; what of them travels in messages |
 //! | [`Event`], [`Member`], [`Snapshot`] | what happens, who is there, how a node stands |
+//! | [`Explanation`] | why a name runs where it runs, or does not |
 //! | [`Error`] and one enum for each operation | what was tried, where, for how long |
 //!
 //! # Who takes names
@@ -55,6 +56,11 @@ pub use errors::{
 
 mod event;
 pub use event::{Event, Events};
+
+mod explain;
+pub use explain::{
+    Explanation, LateFate, LateStart, Placed, QuorumStanding, RingStanding, Whereabouts,
+};
 
 mod handle;
 pub use handle::Swarm;

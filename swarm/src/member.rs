@@ -5,6 +5,7 @@ use crate::node::{Node, NodeMeta};
 use crate::scope::split_kind;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use swarm_base::{NodeId, NodeName};
@@ -56,6 +57,24 @@ pub enum LeftOut {
     },
     /// Its own lists leave it out, and those of this node do not.
     ByItself,
+    /// It does not serve the kind: only where one is spoken of, as
+    /// [`Swarm::explain`](crate::Swarm::explain) does.
+    KindNotServed,
+    /// It does not declare the scope: likewise.
+    ScopeNotDeclared,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotReady => f.write_str("it is not ready"),
+            Self::NotAllowed => f.write_str("it is not in the allow list"),
+            Self::Denied { pattern } => write!(f, "it is denied by {pattern:?}"),
+            Self::ByItself => f.write_str("its own lists leave it out"),
+            Self::KindNotServed => f.write_str("it does not serve the kind"),
+            Self::ScopeNotDeclared => f.write_str("it does not declare the scope"),
+        }
+    }
 }
 
 /// Whether a member answers.
@@ -114,7 +133,8 @@ fn member(member: &swarm_swim::Member, lists: &Lists) -> Option<Member> {
     })
 }
 
-fn left_out(name: &NodeName, meta: &NodeMeta, lists: &Lists) -> Option<LeftOut> {
+/// Why names are not placed on a node, whatever it serves.
+pub(crate) fn left_out(name: &NodeName, meta: &NodeMeta, lists: &Lists) -> Option<LeftOut> {
     match lists.verdict(name) {
         Verdict::NotAllowed => Some(LeftOut::NotAllowed),
         Verdict::Denied(pattern) => Some(LeftOut::Denied { pattern: pattern.to_owned() }),

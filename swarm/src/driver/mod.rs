@@ -37,6 +37,8 @@ pub(crate) enum Input {
     Stop,
     /// What is said of a name.
     Meta { name: Name, reply: oneshot::Sender<Option<Bytes>> },
+    /// Why a name runs where it runs.
+    Explain { name: Name, reply: oneshot::Sender<crate::Explanation> },
     /// The state of the node.
     Snapshot { reply: oneshot::Sender<crate::Snapshot> },
 }
@@ -286,6 +288,9 @@ impl Driver {
             }
             Input::Meta { name, reply } => {
                 let _ = reply.send(self.node.registry().name_meta(&name));
+            }
+            Input::Explain { name, reply } => {
+                let _ = reply.send(self.node.explain(now, &name));
             }
             Input::Snapshot { reply } => {
                 let _ = reply.send(crate::snapshot::of(&self.node, &self.core));

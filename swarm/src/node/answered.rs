@@ -27,7 +27,7 @@ const KEPT_MAX: usize = 32_768;
 
 impl Answered {
     pub(super) fn insert(&mut self, now: Instant, ask: &Ask, answer: Answer) {
-        if matches!(ask.what, What::Whereis { .. }) {
+        if matches!(ask.what, What::Whereis { .. } | What::Explain { .. }) {
             return;
         }
         let is_over = |(end, _): &mut (Instant, AskKey)| *end <= now;

@@ -172,6 +172,7 @@ fn name_of(ask: &Ask) -> Option<&Name> {
         | What::Unregister { name }
         | What::Stop { name, .. }
         | What::Whereis { name }
+        | What::Explain { name }
         | What::Join { member: Target::Name(name), .. }
         | What::Swap { member: Target::Name(name), .. }
         | What::Leave { member: Target::Name(name), .. } => Some(name),

@@ -11,6 +11,7 @@ mod asks;
 mod conflicts;
 mod event;
 mod exits;
+mod explaining;
 #[cfg(feature = "sim")]
 mod gauges;
 mod leaving;
@@ -47,6 +48,7 @@ use crate::scope::split_kind;
 use answered::Answered;
 use asks::Asks;
 use conflicts::Conflicts;
+use explaining::Late;
 use leaving::Leaving;
 use names::Names;
 use planning::Behind;
@@ -107,6 +109,7 @@ pub(crate) struct Node {
     reconciler: Reconciler,
     placing: Placing,
     names: Names,
+    late: Late,
     asks: Asks,
     answered: Answered,
     conflicts: Conflicts,
@@ -167,6 +170,7 @@ impl Node {
             reconciler: parts.reconciler,
             placing: parts.placing,
             names: Names::new(parts.policies),
+            late: Late::default(),
             asks: Asks::default(),
             answered: Answered::default(),
             conflicts: Conflicts::default(),

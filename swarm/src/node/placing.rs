@@ -116,6 +116,12 @@ impl Placing {
         }
     }
 
+    /// Who should run `name` of `kind`, and who would be next, at most `n` nodes.
+    pub(crate) fn owners(&self, kind: &str, name: &Name, n: usize) -> Vec<NodeId> {
+        let owners = self.rings.owners(kind, name.local(), n).into_iter();
+        owners.filter_map(|owner| Some(self.members.get(&owner)?.0.clone())).collect()
+    }
+
     /// Who should run `name`, were it of the first of the kinds that is served in its scope.
     pub(crate) fn owner_of_first_kind(&self, name: &Name) -> Option<Owner> {
         let owners = self.rings.kinds(name.scope()).map(|kind| self.owner(kind, name));

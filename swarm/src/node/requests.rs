@@ -27,6 +27,7 @@ impl Node {
 
     /// Nobody waits for the answer any more.
     pub(super) fn end_ask(&mut self, now: Instant, key: AskKey) {
+        self.gave_up(now, &key);
         self.abandon_start_of(now, &key);
         if let Some(open) = self.asks.remove(&key) {
             self.withdraw(&open);
@@ -105,6 +106,7 @@ impl Node {
             What::Stop { name, how } => self.consider_stop(now, key, name, *how),
             What::StopPid { pid, how } => self.consider_stop_pid(now, key, *pid, *how),
             What::Whereis { name } => self.consider_whereis(now, key, name),
+            What::Explain { name } => self.consider_explain(now, key, name),
             What::Join { member, group, meta } => {
                 let meta = Bytes::new(&meta[..]).unwrap_or_default();
                 let joined = |node: &Self, pid| node.join_of(pid, group.clone(), meta);
@@ -333,6 +335,7 @@ impl Node {
 
     pub(super) fn expire_asks(&mut self, now: Instant) {
         while let Some(key) = self.asks.expired(now) {
+            self.gave_up(now, &key);
             self.abandon_start_of(now, &key);
             let Some(open) = self.asks.remove(&key) else { continue };
             self.withdraw(&open);

@@ -101,6 +101,23 @@ impl Rings {
         }
     }
 
+    /// The node that the strategy names and its successors, of those that it was told of: at most
+    /// `n` in all, whatever it says.
+    pub(super) fn owners(&self, kind: &str, name: &[u8], n: usize) -> Vec<NodeName> {
+        let Some(ring) = self.by_kind.get(kind) else { return Vec::new() };
+        let Some(strategy) = &ring.strategy else { return Vec::new() };
+        let owners = || strategy.owners(name, n).into_iter().take(n).cloned().collect::<Vec<_>>();
+        match contain(owners) {
+            Ok(owners) => {
+                owners.into_iter().filter(|owner| ring.nodes.contains_key(owner)).collect()
+            }
+            Err(reason) => {
+                ring.fail(reason);
+                Vec::new()
+            }
+        }
+    }
+
     /// The kinds that are served in a scope, or were.
     pub(super) fn kinds(&self, scope: Option<&str>) -> impl Iterator<Item = &str> {
         let kinds = self.by_kind.keys().map(String::as_str);
@@ -184,6 +201,7 @@ mod tests {
         add: AtomicU32,
         remove: AtomicU32,
         owner: AtomicU32,
+        owners: AtomicU32,
         drop: AtomicU32,
     }
 
@@ -210,6 +228,7 @@ mod tests {
             self.0.owner(name)
         }
         fn owners(&self, name: &[u8], n: usize) -> Vec<&NodeName> {
+            fail("owners", &self.1.owners);
             self.0.owners(name, n)
         }
         fn set_present(&mut self, nodes: usize) {
@@ -309,6 +328,19 @@ mod tests {
         faults.owner.store(1, Ordering::Relaxed);
         assert_eq!(rings.owner("device", b"x"), None);
         assert_eq!(failures(&mut rings), ["device: owner fails"], "anew after a change");
+    }
+
+    #[test]
+    fn successors_of_a_strategy_that_panics_are_none() {
+        let (mut rings, faults) = rings();
+        rings.add("device", &node("a"), Weight::default());
+        rings.add("device", &node("b"), Weight::default());
+        assert_eq!(rings.owners("device", b"x", 9).len(), 2);
+        assert_eq!(rings.owners("device", b"x", 1), Vec::from_iter(rings.owner("device", b"x")));
+        assert!(rings.owners("room", b"x", 9).is_empty());
+        faults.owners.store(1, Ordering::Relaxed);
+        assert!(rings.owners("device", b"x", 9).is_empty());
+        assert_eq!(failures(&mut rings), ["device: owners fails"]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ impl Node {
         self.touch(now);
         let Some(start) = self.names.end(ticket) else {
             // Nobody waits for it any more.
+            self.late.is_over(ticket);
             if let Ok(pid) = result {
                 self.command(Command::Stop { pid, how: super::Stop::Kill });
             }
@@ -249,6 +250,7 @@ impl Node {
         };
         let Some(ticket) = self.names.start_for(name, key) else { return };
         let Some(start) = self.names.end(ticket) else { return };
+        self.late.end(now, &start.name, ticket);
         if start.logged {
             self.end_claim(now, &start.name, start.token);
         }

@@ -259,6 +259,13 @@ pub(crate) enum What {
         #[serde(rename = "n")]
         name: Name,
     },
+    /// What is known only at the owner of the name of its starts.
+    #[serde(rename = "e")]
+    Explain {
+        /// The name.
+        #[serde(rename = "n")]
+        name: Name,
+    },
     /// Let a process join a group: whoever has the name, or one of the receiver.
     #[serde(rename = "j")]
     Join {
@@ -387,6 +394,23 @@ pub(crate) enum Outcome {
     /// There are as many names, or the process is in as many groups, as may be.
     #[serde(rename = "u")]
     Full(u64),
+    /// What is known of the starts of the name.
+    #[serde(rename = "e")]
+    Told(Option<Told>),
+}
+
+/// What a node knows of the starts of a name, and its log does not say.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Told {
+    /// The node.
+    #[serde(rename = "n")]
+    pub node: NodeId,
+    /// Whether it is starting the name.
+    #[serde(rename = "s")]
+    pub is_starting: bool,
+    /// How many milliseconds ago nobody waited for a start any more, and whether it has ended.
+    #[serde(rename = "l")]
+    pub late: Option<(u64, bool)>,
 }
 
 impl Outcome {

@@ -5,6 +5,9 @@ mod call;
 pub(crate) use call::Addressee;
 pub use call::{Call, Cast, Pick, Publish, SendOne};
 
+mod explain;
+pub use explain::Explain;
+
 mod group;
 pub(crate) use group::Change;
 pub use group::Membership;

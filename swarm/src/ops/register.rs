@@ -133,7 +133,8 @@ async fn register<W: Worker>(
         | Outcome::Done
         | Outcome::At(_)
         | Outcome::NotMember
-        | Outcome::Differs(_) => Err(RegisterError::Timeout {
+        | Outcome::Differs(_)
+        | Outcome::Told(_) => Err(RegisterError::Timeout {
             name: name.clone(),
             stage: Stage::Running,
             after: timeout,
