@@ -59,6 +59,16 @@ pub enum Cause {
         /// The oldest and newest that the other speaks.
         theirs: (u16, u16),
     },
+    /// A setting that all nodes of a cluster must share is another one on the other node.
+    #[error("{setting} is {here} on this node and {there} on the other, all nodes must share it")]
+    Settings {
+        /// Which.
+        setting: String,
+        /// What it is set to on this node.
+        here: String,
+        /// What it is set to on the other.
+        there: String,
+    },
     /// What answered speaks another protocol than Swarm's.
     #[error("what answered does not speak this protocol")]
     OtherProtocol,

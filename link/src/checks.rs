@@ -28,6 +28,39 @@ pub(crate) fn identity(
     }
 }
 
+/// The first setting in which the two nodes differ.
+pub(crate) fn settings(
+    ours: &[(String, String)],
+    theirs: &[(String, String)],
+) -> Result<(), Refusal> {
+    let value = |of: &[(String, String)], setting: &str| {
+        of.iter().find(|(name, _)| name == setting).map(|(_, value)| value.clone())
+    };
+    // One that the other has and this node has not counts as much. What it says is not trusted:
+    // more of them than any release has are not compared.
+    let all = ours.iter().chain(theirs.iter().take(SETTINGS_MAX));
+    for (setting, _) in all {
+        let (here, there) = (value(ours, setting), value(theirs, setting));
+        if setting.starts_with(SCOPED) && (here.is_none() || there.is_none()) {
+            continue;
+        }
+        if here != there {
+            let or_not = |value: Option<String>| value.unwrap_or_else(|| "not set".to_owned());
+            let (here, there) = (or_not(here), or_not(there));
+            let setting = setting.clone();
+            return Err((Reason::Settings, Cause::Settings { setting, here, there }));
+        }
+    }
+    Ok(())
+}
+
+/// What the names of settings begin with that count only where both nodes have them: those of a
+/// scope, which not every node declares.
+pub const SCOPED: &str = "scope ";
+
+/// The most settings of a hello that are looked at.
+const SETTINGS_MAX: usize = 256;
+
 /// Whether a hello fits the cluster and the certified name.
 pub(crate) fn hello(cluster: &str, certified: &NodeName, hello: &Hello) -> Result<(), Refusal> {
     if hello.oldest > Hello::VERSION || hello.version < Hello::OLDEST {

@@ -24,6 +24,9 @@ pub struct Hello {
     /// The receiver's number for the last session with it that the sender lost.
     #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<u64>,
+    /// The settings that the nodes must share, by name, with what they are set to.
+    #[serde(rename = "s", default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<(String, String)>,
 }
 
 impl Hello {
@@ -54,8 +57,9 @@ mod tests {
         let newer = Newer { v: 2, o: 1, c: "blue".into(), n: node.clone(), l: 7, new: vec![1, 2] };
         let bytes = codec::encode(&newer).expect("encodes");
         let hello = codec::decode::<Hello>(&bytes, Limits::default()).expect("decodes");
-        let want =
-            Hello { version: 2, oldest: 1, cluster: "blue".into(), node, link: 7, lost: None };
+        let cluster = "blue".into();
+        let settings = Vec::new();
+        let want = Hello { version: 2, oldest: 1, cluster, node, link: 7, lost: None, settings };
         assert_eq!(hello, want);
     }
 }

@@ -22,6 +22,7 @@ mod cause;
 pub use cause::Cause;
 
 mod checks;
+pub use checks::SCOPED;
 
 mod config;
 pub use config::{Checked, Config, ConfigError};

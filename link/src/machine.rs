@@ -29,6 +29,7 @@ use swarm_base::{Instant, Machine, NodeId, NodeName, Output, Rng, Session};
 pub struct Links {
     me: NodeId,
     cluster: String,
+    settings: Vec<(String, String)>,
     config: Checked,
     rng: Rng,
     dials: u64,
@@ -86,6 +87,7 @@ impl Links {
         Self {
             me,
             cluster: cluster.into(),
+            settings: Vec::new(),
             config,
             rng,
             dials: 0,
@@ -95,6 +97,15 @@ impl Links {
             timeout: None,
             outputs: VecDeque::new(),
         }
+    }
+
+    /// The settings that all nodes must share, by name, with what they are set to here. A node in
+    /// which one of them differs is refused, and both sides learn which. One that a node has not set
+    /// differs, but for those whose names begin with [`SCOPED`](crate::SCOPED).
+    #[must_use]
+    pub fn with_settings(mut self, settings: Vec<(String, String)>) -> Self {
+        self.settings = settings;
+        self
     }
 
     /// `node` is a member and should be connected at `address`.
@@ -237,6 +248,13 @@ impl Machine for Links {
         let name = name.clone();
         match checks::hello(&self.cluster, &name, &hello) {
             Err((reason, why)) => self.close(now, from, reason, why),
+            Ok(())
+                if let Err((reason, why)) = checks::settings(&self.settings, &hello.settings) =>
+            {
+                // The other is to learn what it is here, too.
+                self.write_hello(from);
+                self.close(now, from, reason, why);
+            }
             Ok(()) => {
                 *theirs = Some(hello);
                 self.consider(now, from);

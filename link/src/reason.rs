@@ -47,6 +47,9 @@ pub enum Reason {
     /// A frame or stream broke the limits or the rules of the protocol.
     #[error("the protocol was broken")]
     Protocol,
+    /// A setting that all nodes must share is another one there.
+    #[error("the nodes differ in a setting that all must share")]
+    Settings,
     /// A number that this release does not know.
     #[error("reason {0}")]
     Other(u32),
@@ -71,6 +74,7 @@ impl Reason {
             Self::GivenUp => 12,
             Self::Overloaded => 13,
             Self::Protocol => 14,
+            Self::Settings => 15,
             Self::Other(code) => code,
         }
     }
@@ -93,6 +97,7 @@ impl Reason {
             12 => Self::GivenUp,
             13 => Self::Overloaded,
             14 => Self::Protocol,
+            15 => Self::Settings,
             code => Self::Other(code),
         }
     }
@@ -100,7 +105,8 @@ impl Reason {
     /// Whether what is queued is flushed before the session closes.
     #[must_use]
     pub const fn flushes(self) -> bool {
-        matches!(self, Self::Shutdown | Self::Gone)
+        // With the last of these the other side gets the hello that it differs from.
+        matches!(self, Self::Shutdown | Self::Gone | Self::Settings)
     }
 }
 

@@ -86,7 +86,8 @@ fn address(port: u16) -> SocketAddr {
 
 fn hello(node: &NodeId) -> Hello {
     let (version, oldest) = (Hello::VERSION, Hello::OLDEST);
-    Hello { version, oldest, cluster: "blue".into(), node: node.clone(), link: 77, lost: None }
+    let (cluster, node, settings) = ("blue".into(), node.clone(), Vec::new());
+    Hello { version, oldest, cluster, node, link: 77, lost: None, settings }
 }
 
 #[test]
@@ -183,6 +184,67 @@ fn whatever_does_not_fit_is_refused_with_its_reason() {
 
     let stale = Cause::StaleBoot { found: id("z", 2).boot, newest: id("z", 3).boot };
     assert_eq!(refusal(z(), Some(hello(&id("z", 2)))), (Reason::StaleBoot, stale));
+}
+
+#[test]
+fn a_node_that_differs_in_a_setting_is_refused_and_told_what_it_is_here() {
+    let set = |pairs: &[(&str, &str)]| {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    };
+    let check = |there: &[(&str, &str)], want: Option<(&str, &str, &str)>| {
+        for (node, is_dialled) in [("z", true), ("a", false)] {
+            let mut m = Machined::new();
+            let here: Vec<_> = set(&[("strategy", "ring"), ("allow", "nobody")]);
+            m.links = m.links.with_settings(here.clone());
+            m.member(id(node, 1));
+            let session = if is_dialled { m.dialled() } else { Session::accepted(1) };
+            m.opened(session, node);
+            m.said(session, Hello { settings: set(there), ..hello(&id(node, 1)) });
+            let outputs = m.outputs();
+            let told = |output: &Out| match output {
+                Output::Send { message, .. } => Some(message.settings.clone()),
+                Output::Event(_) => None,
+            };
+            assert_eq!(outputs.iter().find_map(told), Some(here), "{node} is told");
+            let refused = outputs.iter().find_map(|output| match output {
+                Output::Event(Event::Refused { why, .. }) => Some(why.clone()),
+                _ => None,
+            });
+            let want = want.map(|(setting, here, there)| Cause::Settings {
+                setting: setting.to_owned(),
+                here: here.to_owned(),
+                there: there.to_owned(),
+            });
+            assert_eq!(refused, want);
+            assert_eq!(m.links.session(&id(node, 1)).is_some(), want.is_none());
+            let close = Output::Event(Event::Close { session, reason: Reason::Settings });
+            assert_eq!(outputs.last() == Some(&close), want.is_some(), "{outputs:?}");
+        }
+    };
+    check(&[("allow", "nobody"), ("strategy", "ring")], None);
+    check(&[("strategy", "mine"), ("allow", "nobody")], Some(("strategy", "ring", "mine")));
+    check(&[("strategy", "ring")], Some(("allow", "nobody", "not set")));
+    let more = [("strategy", "ring"), ("allow", "nobody"), ("margin", "3s")];
+    check(&more, Some(("margin", "not set", "3s")));
+    // Not every node declares every scope.
+    let scoped = [("strategy", "ring"), ("allow", "nobody"), ("scope games: strategy", "ring")];
+    check(&scoped, None);
+    assert!(Reason::Settings.flushes(), "or it would not be told");
+}
+
+/// A node that this one does not know yet is told as well.
+#[test]
+fn one_that_is_no_member_yet_is_told_of_the_setting() {
+    for node in ["a", "z"] {
+        let (mut m, session) = (Machined::new(), Session::accepted(1));
+        m.links = m.links.with_settings(vec![("strategy".to_owned(), "ring".to_owned())]);
+        m.opened(session, node);
+        m.said(session, hello(&id(node, 1)));
+        let outputs = m.outputs();
+        assert!(matches!(&outputs[0], Output::Send { .. }), "{outputs:?}");
+        let close = Output::Event(Event::Close { session, reason: Reason::Settings });
+        assert_eq!(outputs.last(), Some(&close));
+    }
 }
 
 #[test]

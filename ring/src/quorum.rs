@@ -86,6 +86,10 @@ impl Strategy for StaticQuorumRing {
         Some(self.quorum.get())
     }
 
+    fn describe(&self) -> String {
+        format!("ring with a quorum of {}", self.quorum)
+    }
+
     fn set_present(&mut self, nodes: usize) {
         self.present = Some(nodes);
     }

@@ -91,6 +91,10 @@ impl Strategy for Rendezvous {
         draws.sort_by(|(a, _), (b, _)| a.cmp(b));
         draws.into_iter().take(n).map(|(_, node)| node).collect()
     }
+
+    fn describe(&self) -> String {
+        "rendezvous".to_owned()
+    }
 }
 
 /// What a node drew for a name: the less cost per weight, the better. The better one is less.

@@ -106,6 +106,10 @@ impl Strategy for Ring {
         }
         owners
     }
+
+    fn describe(&self) -> String {
+        "ring".to_owned()
+    }
 }
 
 fn number(index: usize) -> u32 {

@@ -77,6 +77,13 @@ pub trait Strategy: Send + Sync {
         None
     }
 
+    /// The strategy in words, with all that it was made with. Nodes whose strategies say different
+    /// things are kept apart. By default the path of its type; say more where two of one type can
+    /// place names differently.
+    fn describe(&self) -> String {
+        std::any::type_name::<Self>().to_owned()
+    }
+
     /// So many nodes are there, whether or not they may own names: those that a quorum counts. A
     /// strategy that is never told counts the nodes that it was given.
     fn set_present(&mut self, nodes: usize) {
@@ -103,6 +110,10 @@ impl<S: Strategy + ?Sized> Strategy for Box<S> {
 
     fn quorum(&self) -> Option<usize> {
         (**self).quorum()
+    }
+
+    fn describe(&self) -> String {
+        (**self).describe()
     }
 
     fn set_present(&mut self, nodes: usize) {

@@ -1,10 +1,11 @@
 //! Starting a node.
 
+use crate::agreed::Settings;
 use crate::config::{Checked, Config};
 use crate::core::Core;
 use crate::driver::{Driver, Errands, Started};
 use crate::lists::Lists;
-use crate::node::{MakeStrategy, Node, NodeMeta, Parts, Placing, Strategies};
+use crate::node::{Differs, MakeStrategy, Node, NodeMeta, Parts, Placing, Strategies, TOLD_WITHIN};
 use crate::scope::{ScopeBuilder, ring};
 use crate::traffic::Inbound;
 use crate::worker::{KindError, Kinds};
@@ -12,6 +13,7 @@ use crate::{ConfigError, NodePattern, StartError, Swarm, Worker};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use swarm_base::{Boot, ClusterSecret, NodeId, NodeName, Rng, Scope};
 use swarm_handoff::{Agreement, Moves, Reconciler};
@@ -177,7 +179,8 @@ impl Builder {
         self
     }
 
-    /// How names are placed: [`Ring`](crate::Ring) by default. All nodes must use the same.
+    /// How names are placed: [`Ring`](crate::Ring) by default. All nodes must use the same: one whose strategy
+    /// [describes](Strategy::describe) itself differently is kept out.
     ///
     /// It is asked in the node's task and must not wait. An owner that does not serve the name's
     /// kind counts as none, and a panic stays inside it:
@@ -218,7 +221,7 @@ impl Builder {
     /// names of others. Without it, or empty, all nodes take names but those that
     /// [`deny`](Self::deny) leaves out; with it that list counts no more.
     ///
-    /// All nodes must have the same lists. One that its own lists leave out is left out by all.
+    /// All nodes must have the same lists: one that has others is kept out.
     pub fn allow<P: Into<NodePattern>>(mut self, nodes: impl IntoIterator<Item = P>) -> Self {
         self.allow.extend(nodes.into_iter().map(Into::into));
         self
@@ -410,7 +413,7 @@ impl Plan {
         }
         let node = self.node(&me, clock, local, endpoint.local_addr())?;
         core.set_members(crate::member::members(&node));
-        let (started, outcome) = oneshot::channel();
+        let (started, mut outcome) = oneshot::channel();
         let driver = Driver {
             node,
             core: Arc::clone(&core),
@@ -424,6 +427,7 @@ impl Plan {
             errands: Errands::default(),
             drains: Vec::new(),
             departed: None,
+            ends_departed: false,
             end: None,
         };
         #[expect(clippy::disallowed_methods, reason = "the handle owns it: the last one ends it")]
@@ -432,11 +436,19 @@ impl Plan {
         if self.seeds.is_empty() {
             return Ok(Attempt::Runs(swarm));
         }
-        match tokio::time::timeout(SEED_WAIT, outcome).await {
+        let mut joined = tokio::time::timeout(SEED_WAIT, &mut outcome).await;
+        if joined.is_err() && swarm.core().meets_others.load(Ordering::Relaxed) {
+            joined = tokio::time::timeout(TOLD_WITHIN, outcome).await;
+        }
+        match joined {
             Ok(Ok(Started::NameTaken(holder))) => {
                 // Its addresses are free when this returns.
                 swarm.core().ending.driver_ended().await;
                 Err(StartError::NameTaken { name: self.name.to_string(), holder })
+            }
+            Ok(Ok(Started::SettingsDiffer(Differs { peer, setting, here, there }))) => {
+                swarm.core().ending.driver_ended().await;
+                Err(StartError::SettingsDiffer { peer, setting, here, there })
             }
             Ok(Ok(Started::BootBehind(remembered))) => {
                 swarm.core().ending.driver_ended().await;
@@ -460,6 +472,7 @@ impl Plan {
             0 => SocketAddr::new(advertised.ip(), local.port()),
             _ => advertised,
         });
+        let settings = Settings::of(&self.strategies, &self.lists, &self.config.handoff);
         let meta = NodeMeta {
             link: SocketAddr::new(
                 if link.ip().is_unspecified() { address.ip() } else { link.ip() },
@@ -471,6 +484,8 @@ impl Plan {
             roles: self.roles.clone(),
             ready: self.ready,
             is_left_out: !self.lists.admit(&me.name),
+            settings: settings.hash(),
+            scope_settings: settings.scope_hashes(),
         };
         let metadata = Metadata::new(meta.encode()).map_err(|error| {
             let want = "short enough for the names of all kinds, scopes and roles to fit";
@@ -498,7 +513,8 @@ impl Plan {
                     self.cluster.clone(),
                     self.config.link.clone(),
                     rng.fork(),
-                ),
+                )
+                .with_settings(settings.into_pairs()),
                 registry: Registry::new(now, me.clone(), self.config.registry.clone(), rng.fork()),
                 agreement: Agreement::new(now, handoff.clone(), me.clone()),
                 handoff: handoff.clone(),

@@ -55,6 +55,8 @@ pub(crate) struct Core {
     pub unhandled: AtomicU64,
     /// Control frames to other nodes that were too long to go out.
     pub unsent: AtomicU64,
+    /// The cluster that the node came to has other settings, and is to say which.
+    pub meets_others: AtomicBool,
     /// The last handle is gone.
     pub abandoned: Notify,
     /// Who ends the node, and how far that is.
@@ -101,6 +103,7 @@ impl Core {
             lost: AtomicU64::new(0),
             unhandled: AtomicU64::new(0),
             unsent: AtomicU64::new(0),
+            meets_others: AtomicBool::new(false),
             abandoned: Notify::new(),
             ending: Ending::default(),
             is_closing: AtomicBool::new(false),

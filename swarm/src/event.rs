@@ -47,13 +47,27 @@ pub enum Event {
         /// Where its holder gossips.
         holder: SocketAddr,
     },
+    /// The nodes of the cluster differ from this one in a setting that all must share: this node
+    /// stops. Only where none of them had said so by the end of its start, which otherwise fails with
+    /// this.
+    SettingsDiffer {
+        /// One of them.
+        peer: NodeName,
+        /// The setting.
+        setting: String,
+        /// What it is set to on this node.
+        here: String,
+        /// What it is set to on the other.
+        there: String,
+    },
     /// The cluster remembers a later life of this node, whose clock was set back: this node stops,
     /// and can be started again. Only where no seed had answered by the end of its start.
     BootBehind {
         /// The latest that is remembered.
         remembered: Boot,
     },
-    /// A peer was refused, or refused this node.
+    /// A peer was refused, or refused this node: also one that differs in a setting that all must
+    /// share, whenever it is tried again.
     LinkRefused {
         /// Who was dialled, or whose certificate it is.
         peer: NodeName,
@@ -218,6 +232,7 @@ impl Event {
             | Self::NodeDown { .. }
             | Self::NodeLeft { .. }
             | Self::NameTaken { .. }
+            | Self::SettingsDiffer { .. }
             | Self::BootBehind { .. }
             | Self::LinkRefused { .. }
             | Self::AgreementOverdue { .. }

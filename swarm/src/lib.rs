@@ -26,12 +26,18 @@
 //! nodes are observers: they use the whole API, and no names are placed on them. [`Member`] says
 //! of each node why it takes none.
 //!
+//! What says who takes which names must be the same on all nodes: the strategy, the lists, and under
+//! a quorum its times. A node in which one of these differs is kept out: it does not start, with
+//! [`StartError::SettingsDiffer`], and the others go on as if it were not there.
+//!
 //! # Guarantees
 //!
 //! A registered name runs on at least one node while one that may run it lives and one that has
 //! seen its registration. Outside partitions and false deaths it runs on exactly one; during a
 //! partition on one for each side. Messages arrive at most once, in order from one sender to one
 //! receiver. State survives moves and drains, and is lost when its node dies.
+
+mod agreed;
 
 mod builder;
 pub use builder::{Builder, NodeAddress};

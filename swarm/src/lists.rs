@@ -2,6 +2,7 @@
 
 use crate::ConfigError;
 use regex::Regex;
+use std::collections::BTreeSet;
 use std::fmt;
 use swarm_base::NodeName;
 
@@ -146,8 +147,31 @@ impl Lists {
         }
     }
 
+    /// Who is allowed, in words: the same for lists that mean the same.
+    pub(crate) fn allowed(&self) -> String {
+        in_words(&self.allow)
+    }
+
+    /// Who is denied, in words.
+    pub(crate) fn denied(&self) -> String {
+        in_words(&self.deny)
+    }
+
     pub(crate) fn admit(&self, node: &NodeName) -> bool {
         self.verdict(node) == Verdict::Admitted
+    }
+}
+
+fn in_words(entries: &[Entry]) -> String {
+    let word = |Entry { text, name, regex }: &Entry| match (name, regex) {
+        (Some(_), Some(_)) => format!("{text:?}"),
+        (None, _) => format!("regex {text:?}"),
+        (_, None) => format!("name {text:?}"),
+    };
+    let words: BTreeSet<String> = entries.iter().map(word).collect();
+    match words.is_empty() {
+        true => "nobody".to_owned(),
+        false => Vec::from_iter(words).join(", "),
     }
 }
 

@@ -55,8 +55,9 @@ pub enum LeftOut {
         /// The entry.
         pattern: String,
     },
-    /// Its own lists leave it out, and those of this node do not.
-    ByItself,
+    /// It is kept out: a setting that all nodes must share is another one there.
+    /// [`Event::LinkRefused`](crate::Event::LinkRefused) says which.
+    Settings,
     /// It does not serve the kind: only where one is spoken of, as
     /// [`Swarm::explain`](crate::Swarm::explain) does.
     KindNotServed,
@@ -70,7 +71,7 @@ impl fmt::Display for LeftOut {
             Self::NotReady => f.write_str("it is not ready"),
             Self::NotAllowed => f.write_str("it is not in the allow list"),
             Self::Denied { pattern } => write!(f, "it is denied by {pattern:?}"),
-            Self::ByItself => f.write_str("its own lists leave it out"),
+            Self::Settings => f.write_str("its settings are not those of this node"),
             Self::KindNotServed => f.write_str("it does not serve the kind"),
             Self::ScopeNotDeclared => f.write_str("it does not declare the scope"),
         }
@@ -89,8 +90,7 @@ pub enum MemberState {
 
 /// The members of `node`'s cluster that it does not hold dead, in order of their names.
 pub(crate) fn members(node: &Node) -> Arc<[Member]> {
-    let lists = node.placing().lists();
-    let members = node.swim().members().filter_map(|found| member(found, lists));
+    let members = node.swim().members().filter_map(|found| member(found, node));
     let mut members: Vec<_> = members.collect();
     members.sort_by(|one, other| one.id.cmp(&other.id));
     let total: f64 = members.iter().filter(|m| m.left_out.is_none()).map(|m| m.weight).sum();
@@ -100,7 +100,7 @@ pub(crate) fn members(node: &Node) -> Arc<[Member]> {
     members.into()
 }
 
-fn member(member: &swarm_swim::Member, lists: &Lists) -> Option<Member> {
+fn member(member: &swarm_swim::Member, node: &Node) -> Option<Member> {
     let state = match member.state {
         State::Alive => MemberState::Alive,
         State::Suspect => MemberState::Suspect,
@@ -117,8 +117,12 @@ fn member(member: &swarm_swim::Member, lists: &Lists) -> Option<Member> {
             None => kinds.insert(kind.to_owned()),
         };
     }
+    let left_out = match node.shares_settings(&meta) {
+        true => left_out(&member.id.name, &meta, node.placing().lists()),
+        false => Some(LeftOut::Settings),
+    };
     Some(Member {
-        left_out: left_out(&member.id.name, &meta, lists),
+        left_out,
         id: member.id.clone(),
         state,
         incarnation: member.incarnation,
@@ -138,7 +142,6 @@ pub(crate) fn left_out(name: &NodeName, meta: &NodeMeta, lists: &Lists) -> Optio
     match lists.verdict(name) {
         Verdict::NotAllowed => Some(LeftOut::NotAllowed),
         Verdict::Denied(pattern) => Some(LeftOut::Denied { pattern: pattern.to_owned() }),
-        Verdict::Admitted if meta.is_left_out => Some(LeftOut::ByItself),
         Verdict::Admitted if !meta.ready => Some(LeftOut::NotReady),
         Verdict::Admitted => None,
     }

@@ -129,6 +129,30 @@ async fn a_node_that_takes_no_names_is_told_with_the_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_name_of_a_scope_is_explained_there() {
+    let mut cluster = Cluster { secret: ClusterSecret::generate(), nodes: Vec::new() };
+    for name in ["a", "b"] {
+        let mut builder = cluster.builder(name);
+        if name == "a" {
+            builder = builder.scope("games", |games| games.worker::<Probe>());
+        }
+        cluster.nodes.push(builder.start().await.expect("the node starts"));
+    }
+    cluster.see_each_other().await;
+    let [a, b] = [cluster.nodes[0].clone(), cluster.nodes[1].clone()];
+    b.scope("games").register::<Probe>("x", Setup::default()).await.expect("a takes it");
+    let told = explain(&b.scope("games"), "x").await;
+    assert_eq!(told.scope.as_deref(), Some("games"));
+    assert!(matches!(&told.at, Whereabouts::Runs { node, .. } if node == a.node()), "{told}");
+    let placed = &told.placed[0];
+    assert_eq!((&*placed.kind, placed.owner.as_ref()), (Probe::KIND, Some(a.node())));
+    assert_eq!(placed.left_out, [(b.node().clone(), LeftOut::ScopeNotDeclared)]);
+    let outside = explain(&b, "x").await;
+    assert_eq!((outside.at, outside.scope), (Whereabouts::Nobody, None));
+    assert_eq!(outside.placed.len(), 2, "both kinds that are served outside all scopes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_places_what_was_registered_by_pid() {
     let cluster = Cluster::of(2).await;
     let process = cluster.nodes[0].spawn::<Probe>(Setup::default()).await.expect("spawned");
@@ -213,7 +237,8 @@ async fn a_register_whose_caller_goes_away_leaves_a_start_that_is_told_of() {
                 Some(LateFate::Ended { .. } | LateFate::NotStarted) => {
                     told.at == Whereabouts::Nobody
                 }
-                None => told.at == Whereabouts::Nobody && waits.is_zero(),
+                // It was answered in time, and the caller did not look.
+                None => matches!(told.at, Whereabouts::Runs { .. }),
                 _ => false,
             }
         });

@@ -13,11 +13,21 @@ impl Links {
     /// Says hello on an open session, once, and only to a member: a hello tells the other that its
     /// traffic is welcome.
     pub(super) fn say_hello(&mut self, session: Session) {
+        if self.links.get(&session).is_some_and(|link| self.peers.contains_key(&link.name)) {
+            self.write_hello(session);
+        }
+    }
+
+    /// Says hello on an open session, once, to whomever.
+    pub(super) fn write_hello(&mut self, session: Session) {
         let Some(Link { name, stage: Stage::Open { sent, .. }, .. }) = self.links.get_mut(&session)
         else {
             return;
         };
-        let (None, Some(peer)) = (&*sent, self.peers.get(name)) else { return };
+        if sent.is_some() {
+            return;
+        }
+        let lost = self.peers.get(name).and_then(|peer| peer.lost);
         let number = self.rng.next_u64();
         *sent = Some(number);
         let message = Hello {
@@ -26,7 +36,8 @@ impl Links {
             cluster: self.cluster.clone(),
             node: self.me.clone(),
             link: number,
-            lost: peer.lost,
+            lost,
+            settings: self.settings.clone(),
         };
         self.outputs.push_back(Output::Send { to: session, message });
     }

@@ -1,8 +1,9 @@
 //! What the node tells: routes, views, answers and news.
 
 use super::{Draining, Driver, End, Started};
-use crate::node::{Event, Gone};
+use crate::node::{Differs, Event, Gone};
 use crate::traffic::Route;
+use std::sync::atomic::Ordering;
 use swarm_base::{NodeId, Session};
 use swarm_groups::Change;
 use swarm_link::{Cause, Reason};
@@ -54,6 +55,9 @@ impl Driver {
                 }
             }
             Event::Departed => {
+                if self.ends_departed {
+                    self.end = Some(End::Flush);
+                }
                 if let Some(departed) = self.departed.take() {
                     let _ = departed.send(());
                 }
@@ -66,6 +70,8 @@ impl Driver {
                 self.core.events.publish(&crate::Event::NameTaken { holder });
                 self.end = Some(End::Flush);
             }
+            Event::MeetsOthers => self.core.meets_others.store(true, Ordering::Relaxed),
+            Event::SettingsDiffer(differs) => self.settings_differ(differs),
             Event::BootBehind { remembered } => {
                 if let Some(started) = self.started.take() {
                     let _ = started.send(Started::BootBehind(remembered));
@@ -74,6 +80,20 @@ impl Driver {
                 }
             }
         }
+    }
+
+    fn settings_differ(&mut self, differs: Differs) {
+        let Differs { peer, setting, here, there } = differs.clone();
+        let node = &self.core.me;
+        tracing::error!(%node, %peer, setting, here, there, "the settings of the cluster differ");
+        if let Some(started) = self.started.take() {
+            let _ = started.send(Started::SettingsDiffer(differs));
+        }
+        let event = crate::Event::SettingsDiffer { peer, setting, here, there };
+        self.core.events.publish(&event);
+        // It says goodbye, so that it is no member when another one like it comes.
+        self.ends_departed = true;
+        self.node.depart(self.core.clock.now());
     }
 
     fn session_up(&mut self, node: NodeId, session: Session) {

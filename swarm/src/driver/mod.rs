@@ -4,7 +4,7 @@ mod commands;
 mod events;
 
 use crate::core::Core;
-use crate::node::{Drained, Node, Outcome, Peer, What};
+use crate::node::{Differs, Drained, Node, Outcome, Peer, What};
 pub(crate) use commands::{Errands, SPAWNED};
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -66,6 +66,8 @@ pub(crate) enum Started {
     Merged,
     /// A live node has the name.
     NameTaken(std::net::SocketAddr),
+    /// The others have other settings.
+    SettingsDiffer(Differs),
     /// The wall clock was set back: the node must take a boot above this one.
     BootBehind(swarm_base::Boot),
 }
@@ -86,6 +88,8 @@ pub(crate) struct Driver {
     /// Who waits for the drain, until it is done.
     pub drains: Vec<watch::Sender<Draining>>,
     pub departed: Option<oneshot::Sender<()>>,
+    /// Whether the driver ends when the others know that the node has left.
+    pub ends_departed: bool,
     /// Set when the driver is to end.
     pub end: Option<End>,
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::time::Duration;
-use swarm_base::{NodeNameError, SecretError};
+use swarm_base::{NodeName, NodeNameError, SecretError};
 
 /// Why a node did not start. Nothing of it is left.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -48,6 +48,19 @@ pub enum StartError {
         /// Where its holder gossips.
         holder: SocketAddr,
     },
+    /// The nodes of the cluster have another setting that all must share. Set it as they do, or stop
+    /// them all and start them with the new one.
+    #[error("{setting} is {here}, but {there} on {peer}: all nodes must have the same")]
+    SettingsDiffer {
+        /// One of the nodes that it is another one on.
+        peer: NodeName,
+        /// The setting.
+        setting: String,
+        /// What it is set to on this node.
+        here: String,
+        /// What it is set to on the other.
+        there: String,
+    },
 }
 
 impl StartError {
@@ -68,6 +81,7 @@ impl StartError {
             Self::Address { .. } => "unresolvable-address",
             Self::Credentials(_) => "invalid-credentials",
             Self::NameTaken { .. } => "name-taken",
+            Self::SettingsDiffer { .. } => "settings-differ",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a node tells its shell.
 
 use super::Stop;
+use super::settings::Differs;
 use super::wire::Outcome;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -40,6 +41,10 @@ pub(crate) enum Event {
     Departed,
     /// Another live node has this node's name: it must stop.
     NameTaken { holder: SocketAddr },
+    /// All nodes of the cluster differ from this one in a setting that all must share: it must stop.
+    SettingsDiffer(Differs),
+    /// Most nodes of the cluster differ from this one, and it is not known yet in what.
+    MeetsOthers,
     /// Peers remember a later life of this node's name: it must take a boot above it.
     BootBehind { remembered: Boot },
 }

@@ -194,7 +194,8 @@ impl Node {
             };
             Some((node.clone(), why))
         };
-        let left_out = self.placing.members().filter_map(out).collect();
+        let kept_out = self.kept_out.iter().map(|node| (node.clone(), LeftOut::Settings));
+        let left_out = self.placing.members().filter_map(out).chain(kept_out).collect();
         let kind = split_kind(kind).1.to_owned();
         Placed { kind, owner, successors, left_out }
     }

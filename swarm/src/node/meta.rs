@@ -26,13 +26,20 @@ pub(crate) struct NodeMeta {
     /// Whether names may be placed on it.
     #[serde(rename = "y", default)]
     pub ready: bool,
-    /// Whether its own lists leave it out: it takes no names, however ready it is.
-    #[serde(rename = "o", default, skip_serializing_if = "std::ops::Not::not")]
+    /// Whether the lists leave it out: it takes no names, however ready it is. Not told, since all
+    /// nodes have the same lists.
+    #[serde(skip)]
     pub is_left_out: bool,
+    /// The hash of the settings that all nodes must share.
+    #[serde(rename = "h", default)]
+    pub settings: u64,
+    /// Those of the settings that all nodes of a scope must share, for each scope in order.
+    #[serde(rename = "c", default, skip_serializing_if = "Vec::is_empty")]
+    pub scope_settings: Vec<u32>,
 }
 
 impl NodeMeta {
-    /// Whether names may be placed on the node, as far as it says so itself.
+    /// Whether names may be placed on the node.
     pub(crate) const fn takes_names(&self) -> bool {
         self.ready && !self.is_left_out
     }
@@ -40,6 +47,22 @@ impl NodeMeta {
     /// Whether it is a node of a scope. All are of what is in none.
     pub(crate) fn is_in(&self, scope: Option<&str>) -> bool {
         scope.is_none_or(|scope| self.scopes.contains(scope))
+    }
+
+    /// The hash of a scope's settings, where the node declares it.
+    fn settings_of(&self, scope: &str) -> Option<u32> {
+        let mut scopes = self.scopes.iter().zip(&self.scope_settings);
+        scopes.find(|(of, _)| *of == scope).map(|(_, hash)| *hash)
+    }
+
+    /// Whether two nodes have the same settings, as far as all must share them, and in the scopes
+    /// that both declare.
+    pub(crate) fn shares_settings(&self, other: &Self) -> bool {
+        let differs = |scope: &String| {
+            let (here, there) = (self.settings_of(scope), other.settings_of(scope));
+            here.is_some() && there.is_some() && here != there
+        };
+        self.settings == other.settings && !self.scopes.iter().any(differs)
     }
 
     /// The bytes of the metadata.

@@ -28,6 +28,7 @@ mod reserved;
 mod resuming;
 mod rings;
 mod sessions;
+mod settings;
 mod standbys;
 mod starting;
 mod stopping;
@@ -41,6 +42,7 @@ pub(crate) use gauges::Gauges;
 pub(crate) use meta::NodeMeta;
 pub(crate) use placing::{Owner, Placing};
 pub(crate) use rings::{MakeStrategy, Strategies};
+pub(crate) use settings::{Differs, TOLD_WITHIN};
 pub use wire::Stop;
 pub(crate) use wire::{Outcome, What, Wire};
 
@@ -127,6 +129,10 @@ pub(crate) struct Node {
     behind: Option<Behind>,
     /// Set once it has waited long enough for that, until the ring changes.
     gave_up_waiting: bool,
+    /// The members that differ in a setting that all must share: they are none of ours.
+    kept_out: BTreeSet<NodeId>,
+    /// Set once it is known that this node is the one that is kept out.
+    differs: Option<Differs>,
     /// Until when the node owns nothing because it has not heard of the others yet.
     alone_until: Option<Instant>,
     outputs: VecDeque<Output<Peer, Vec<u8>, Event>>,
@@ -182,6 +188,8 @@ impl Node {
             gave_up_waiting: false,
             leaving: Leaving::default(),
             resuming: Vec::new(),
+            kept_out: BTreeSet::new(),
+            differs: None,
             alone_until: parts.seeded.then(|| now + ALONE_AFTER),
             outputs: VecDeque::new(),
             answers: Vec::new(),
@@ -435,7 +443,7 @@ impl Machine for Node {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        if self.alone_until.is_some_and(|until| until <= now) {
+        if self.alone_until.is_some_and(|until| until <= now) && !self.stops_for_settings(now) {
             self.alone_until = None;
             self.ring_changed(now);
         }

@@ -61,8 +61,13 @@ impl Node {
             Swim::Updated(member) => {
                 self.member_up(now, &member);
             }
+            Swim::Suspected { node, .. } | Swim::Refuted { node }
+                if self.kept_out.contains(&node) => {}
             Swim::Suspected { node, by } => self.tell(Public::NodeSuspected { node, by }),
             Swim::Refuted { node } => self.tell(Public::NodeRefuted { node }),
+            Swim::Failed { node, .. } | Swim::Left { node } if self.kept_out.remove(&node) => {
+                self.links.member_gone(now, &node);
+            }
             Swim::Failed { node, .. } => {
                 self.member_down(now, &node, Gone::Dead);
                 self.tell(Public::NodeDown { node });
@@ -71,6 +76,7 @@ impl Node {
                 self.member_down(now, &node, Gone::Left);
                 self.tell(Public::NodeLeft { node });
             }
+            Swim::Merged if self.waits_for_settings(now) => (),
             Swim::Merged => {
                 self.emit(Event::Merged);
                 if self.alone_until.take().is_some() {
@@ -94,6 +100,11 @@ impl Node {
         }
         let Ok(meta) = NodeMeta::decode(member.metadata.as_bytes()) else { return false };
         self.links.member_up(now, member.id.clone(), meta.link);
+        self.kept_out.retain(|node| node.name != member.id.name);
+        if !self.shares_settings(&meta) {
+            self.kept_out.insert(member.id.clone());
+            return false;
+        }
         self.registry.node_up(now, member.id.clone());
         self.moves.node_up(now, &member.id);
         let known = self.placing.member(&member.id).is_some();
@@ -164,6 +175,7 @@ impl Node {
                 self.asks_unsent(now, &node);
             }
             Link::Refused { name, address, why, .. } => {
+                self.refused(now, &name, &why);
                 let reason = why.to_string();
                 self.tell(Public::LinkRefused { peer: name, address, reason });
             }

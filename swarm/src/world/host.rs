@@ -273,11 +273,14 @@ impl SimNode {
             Event::BootBehind { remembered } => {
                 self.tell(News::Disowned { why: format!("boot {remembered} is remembered") });
             }
+            Event::SettingsDiffer(differs) => {
+                self.tell(News::Disowned { why: format!("{} differs", differs.setting) });
+            }
             Event::Merged => {
                 self.alone_at = None;
                 self.tell(News::Merged);
             }
-            Event::NodeDown { .. } | Event::Members => (),
+            Event::NodeDown { .. } | Event::Members | Event::MeetsOthers => (),
         }
     }
 

@@ -78,6 +78,8 @@ impl Make {
             roles: BTreeSet::new(),
             ready: true,
             is_left_out: false,
+            settings: 0,
+            scope_settings: Vec::new(),
         };
         let metadata = Metadata::new(meta.encode()).expect("a few kinds fit");
         let secret = ClusterSecret::from_bytes(&std::array::from_fn::<u8, 32, _>(|n| n as u8))
