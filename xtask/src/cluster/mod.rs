@@ -13,6 +13,7 @@
 mod agent;
 pub(crate) mod flood;
 pub(crate) mod keeper;
+mod ledger;
 mod net;
 mod own;
 pub(crate) mod relay;
@@ -35,7 +36,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, num_args = 1.., value_name = "NAME")]
     only: Vec<Scenario>,
     /// How many nodes, where a scenario leaves the choice
-    #[arg(long, value_parser = clap::value_parser!(u16).range(3..=200), value_name = "N")]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(2..=200), value_name = "N")]
     nodes: Option<u16>,
     /// The timings of the agents
     #[arg(long, value_enum, default_value_t = Profile::Lan)]

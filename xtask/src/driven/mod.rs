@@ -12,7 +12,7 @@ pub(crate) use client::{Asking, Client};
 pub(crate) use serve::{Serve, Then, json, run};
 
 use crate::Failure;
-use crate::process::Process;
+use crate::process::{Process, Signal};
 use serde::{Deserialize, Serialize};
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -59,6 +59,11 @@ impl<R> Driven<R> {
     /// Its process id, while it runs.
     pub(crate) fn id(&self) -> Option<u32> {
         self.process.id()
+    }
+
+    /// Stops it, or lets it go on.
+    pub(crate) async fn signal(&self, signal: Signal) -> Result<(), Failure> {
+        self.process.signal(signal).await
     }
 
     /// Kills it, without any warning, and waits until the system says that it is gone.

@@ -2,16 +2,28 @@
 
 use super::protocol::{GROUP, Peer, Request, Table};
 use crate::Failure;
+use crate::cluster::ledger::{self, Life};
 use crate::cluster::net::{self, Host};
 use crate::cluster::{Stage, now};
 use crate::driven::{self, Client, Driven};
+use crate::process::Signal;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Nodes on the hosts of a stage, by their numbers: 1 is n1. Dropped, they are killed.
 pub(in crate::cluster) struct Keepers {
     nodes: BTreeMap<usize, Keeper>,
+    seeds: Vec<String>,
+    ledgers: Ledgers,
+}
+
+/// How such a node is made.
+#[derive(Clone, Debug, Default)]
+pub(in crate::cluster) struct Setup {
+    pub(in crate::cluster) quorum: Option<usize>,
 }
 
 struct Keeper {
@@ -37,23 +49,50 @@ pub(in crate::cluster) const PATIENCE: Duration = Duration::from_secs(60);
 impl Keepers {
     /// One node on each of the first hosts, once each sees all.
     pub(in crate::cluster) async fn start(stage: &mut Stage) -> Result<Self, Failure> {
-        let (mut nodes, mut seeds) = (BTreeMap::new(), Vec::new());
-        for (host, address) in stage.keeper_places() {
-            let number = host.0 + 1;
-            let name = name(number);
-            let mut command = vec![driven::this_program()?, "keeper".into()];
-            command.extend(stage.keeper_options(&name, &address.to_string()));
-            command
-                .extend(seeds.iter().flat_map(|seed| ["--seed".to_owned(), String::clone(seed)]));
-            let command = net::command_in(&stage.net().namespace(host), &command);
-            let driven = Driven::start(&name, command, REPLY_TIMEOUT)?;
-            stage.listen_to(driven.client().clone());
-            seeds.push(driven.client().ask::<String>(Request::Address).await?);
-            nodes.insert(number, Keeper { driven, host });
+        Self::start_as(stage, &Setup::default()).await
+    }
+
+    /// As [`start`](Self::start), each made like this.
+    pub(in crate::cluster) async fn start_as(
+        stage: &mut Stage,
+        setup: &Setup,
+    ) -> Result<Self, Failure> {
+        let mut keepers = Self::none()?;
+        for (host, _) in stage.keeper_places() {
+            keepers.add(stage, host.0 + 1, setup).await?;
         }
-        let keepers = Self { nodes };
         keepers.until_all_alive().await?;
         Ok(keepers)
+    }
+
+    /// None yet.
+    pub(in crate::cluster) fn none() -> Result<Self, Failure> {
+        Ok(Self { nodes: BTreeMap::new(), seeds: Vec::new(), ledgers: Ledgers::new()? })
+    }
+
+    /// Starts the node of this number, whose seeds are all that were there before.
+    pub(in crate::cluster) async fn add(
+        &mut self,
+        stage: &mut Stage,
+        number: usize,
+        setup: &Setup,
+    ) -> Result<(), Failure> {
+        let places = stage.keeper_places();
+        let (host, address) = places[number - 1];
+        let name = name(number);
+        let mut command = vec![driven::this_program()?, "keeper".into()];
+        command.extend(stage.keeper_options(&name, &address.to_string()));
+        command.extend(self.seeds.iter().flat_map(|seed| ["--seed".to_owned(), seed.clone()]));
+        command.extend(["--ledger".to_owned(), self.ledgers.begin(number)]);
+        if let Some(quorum) = setup.quorum {
+            command.extend(["--quorum".to_owned(), quorum.to_string()]);
+        }
+        let command = net::command_in(&stage.net().namespace(host), &command);
+        let driven = Driven::start(&name, command, REPLY_TIMEOUT)?;
+        stage.listen_to(driven.client().clone());
+        self.seeds.push(driven.client().ask::<String>(Request::Address).await?);
+        self.nodes.insert(number, Keeper { driven, host });
+        Ok(())
     }
 
     /// The numbers of those that run.
@@ -69,8 +108,23 @@ impl Keepers {
     pub(in crate::cluster) async fn kill(&mut self, node: usize) -> Result<String, Failure> {
         let members: BTreeMap<String, Peer> = self.ask(node, Request::Members).await?;
         let keeper = self.nodes.remove(&node).expect("a scenario kills a node that runs");
+        self.ledgers.end(node);
         keeper.driven.kill().await?;
         Ok(members[&name(node)].boot.clone())
+    }
+
+    /// Stops a node, or lets it go on.
+    pub(in crate::cluster) async fn signal(
+        &self,
+        node: usize,
+        signal: Signal,
+    ) -> Result<(), Failure> {
+        self.nodes[&node].driven.signal(signal).await
+    }
+
+    /// What the workers that count have written down, of all nodes that there were.
+    pub(in crate::cluster) fn lives(&self) -> Result<Vec<Life>, Failure> {
+        self.ledgers.read()
     }
 
     pub(in crate::cluster) async fn ask<T: DeserializeOwned>(
@@ -151,6 +205,53 @@ impl Keepers {
         let lives = members.iter().map(|(name, Peer { boot, .. })| format!("{name} is <{boot}.*>"));
         let lives: Vec<_> = lives.collect();
         Err(Failure::new(format!("{failure}; {late}; {}", lives.join(", "))))
+    }
+}
+
+/// The ledgers of all nodes. Dropped, they are removed.
+struct Ledgers {
+    folder: PathBuf,
+    /// The file of each node that was started, and when the node ended.
+    files: BTreeMap<usize, (PathBuf, u64)>,
+}
+
+impl Ledgers {
+    fn new() -> Result<Self, Failure> {
+        // One process may have several, one after the other.
+        static LAST: AtomicU32 = AtomicU32::new(0);
+        let serial = LAST.fetch_add(1, Ordering::Relaxed);
+        let folder = format!("swarm-ledgers-{}-{serial}", std::process::id());
+        let folder = std::env::temp_dir().join(folder);
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| Failure::new(format!("{}: {error}", folder.display())))?;
+        Ok(Self { folder, files: BTreeMap::new() })
+    }
+
+    fn begin(&mut self, node: usize) -> String {
+        let file = self.folder.join(name(node));
+        let shown = file.to_string_lossy().into_owned();
+        let before = self.files.insert(node, (file, u64::MAX));
+        assert!(before.is_none(), "a scenario starts each node once");
+        shown
+    }
+
+    /// The node ends now.
+    fn end(&mut self, node: usize) {
+        if let Some((_, end_us)) = self.files.get_mut(&node) {
+            *end_us = ledger::now_us();
+        }
+    }
+
+    fn read(&self) -> Result<Vec<Life>, Failure> {
+        let lives = self.files.values().map(|(file, end_us)| ledger::read(file, *end_us));
+        Ok(lives.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+}
+
+impl Drop for Ledgers {
+    fn drop(&mut self) {
+        // What is left behind lies among what is temporary.
+        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 

@@ -56,7 +56,7 @@ impl Running {
     ) -> Result<Self, String> {
         let common = match load.way {
             Way::Pid => None,
-            Way::Placed | Way::OnePid => Some(Giver::new(swarm, load.way).await?),
+            Way::Placed | Way::Counted | Way::OnePid => Some(Giver::new(swarm, load.way).await?),
         };
         let shared = Arc::new(Shared {
             swarm: swarm.clone(),

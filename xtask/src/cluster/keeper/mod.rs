@@ -1,18 +1,20 @@
 //! A node of the whole product on a host, which keeps names and groups: this very program, driven
 //! over its stdin.
 
+mod counted;
 mod held;
 mod load;
 mod node;
 mod protocol;
 mod worker;
-pub(super) use held::{Keepers, Names, PATIENCE, equal, exactly, members, name, until};
-pub(super) use protocol::{Load, Outcome, Report, Request, Table, Try, Way};
+pub(super) use held::{Keepers, Names, PATIENCE, Setup, equal, exactly, members, name, until};
+pub(super) use protocol::{Load, Outcome, Peer, Report, Request, Table, Try, Way};
 
 use super::setting;
 use crate::{Failure, driven};
 use node::Keeper;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use swarm::ClusterSecret;
 
 #[derive(clap::Args)]
@@ -32,6 +34,12 @@ pub(crate) struct Args {
     /// Where other nodes gossip
     #[arg(long)]
     seed: Vec<SocketAddr>,
+    /// Where workers that count write down their lives
+    #[arg(long)]
+    ledger: Option<PathBuf>,
+    /// How many nodes must be there for names to run
+    #[arg(long)]
+    quorum: Option<usize>,
 }
 
 /// Answers requests until the end of stdin.

@@ -1,6 +1,7 @@
 //! What such a node does when it is asked.
 
 use super::Args;
+use super::counted::{self, Add, Counted, Read};
 use super::load::{Given, Running};
 use super::protocol::{Outcome, Peer, Request, Table, Try, Way};
 use super::worker::{Kept, Kind};
@@ -10,7 +11,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use swarm::{MemberState, Pid, RegisterError, Stop, Swarm};
+use swarm::{MemberState, Pid, RegisterError, StaticQuorumRing, Stop, Swarm};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
@@ -23,12 +24,21 @@ pub(super) struct Keeper {
 
 impl Keeper {
     pub(super) async fn start(args: &Args) -> Result<Self, Failure> {
-        let swarm = Swarm::builder(&args.name)
+        if let Some(path) = &args.ledger {
+            counted::open(path).map_err(Failure::new)?;
+        }
+        let builder = Swarm::builder(&args.name);
+        let builder = match args.quorum.map(StaticQuorumRing::new) {
+            Some(quorum) => builder.strategy(quorum.map_err(|e| Failure::new(e.to_string()))?),
+            None => builder,
+        };
+        let swarm = builder
             .bind(args.bind)
             .cluster(&args.cluster)
             .secret(args.secret.clone())
             .seeds(args.seed.iter().copied())
             .worker::<Kept>()
+            .worker::<Counted>()
             .start()
             .await
             .map_err(|error| Failure::new(format!("{} did not start: {error}", args.name)))?;
@@ -82,10 +92,28 @@ impl Serve for Keeper {
                 names.iter().for_each(|name| self.given.forget(name));
                 json(())
             }
+            Request::Add { names } => json(add(&self.swarm, names).await?),
+            Request::Read { names } => json(read(&self.swarm, names).await?),
             Request::Table => json(table(&self.swarm)),
             Request::Resident => json(resident::bytes()),
         }
     }
+}
+
+async fn add(swarm: &Swarm, names: Vec<String>) -> Result<(), String> {
+    for name in names {
+        swarm.call(&name, Add).await.map_err(|error| format!("{name}: {error}"))?;
+    }
+    Ok(())
+}
+
+async fn read(swarm: &Swarm, names: Vec<String>) -> Result<BTreeMap<String, u64>, String> {
+    let mut counts = BTreeMap::new();
+    for name in names {
+        let count = swarm.call(&name, Read).await.map_err(|error| format!("{name}: {error}"))?;
+        counts.insert(name, count);
+    }
+    Ok(counts)
 }
 
 fn members(swarm: &Swarm) -> BTreeMap<String, Peer> {
@@ -133,6 +161,8 @@ fn outcome(given: Result<Pid, RegisterError>) -> Outcome {
 #[derive(Clone)]
 pub(super) enum Giver {
     Ring(Swarm),
+    /// To workers that count.
+    Counting(Swarm),
     /// To this process.
     Process(Swarm, Pid),
 }
@@ -142,6 +172,7 @@ impl Giver {
     pub(super) async fn new(swarm: &Swarm, way: Way) -> Result<Self, String> {
         let kind = match way {
             Way::Placed => return Ok(Self::Ring(swarm.clone())),
+            Way::Counted => return Ok(Self::Counting(swarm.clone())),
             Way::Pid => Kind::Grouped,
             Way::OnePid => Kind::Alone,
         };
@@ -154,6 +185,10 @@ impl Giver {
     pub(super) async fn give(&self, name: &str) -> Result<Pid, RegisterError> {
         match self {
             Self::Process(swarm, pid) => swarm.register_pid(name, *pid).await.map(|()| *pid),
+            Self::Counting(swarm) => {
+                let placed = swarm.register::<Counted>(name, ()).await?;
+                Ok(placed.pid().expect("whoever got Ok reads what was registered"))
+            }
             Self::Ring(swarm) => {
                 let placed = swarm.register::<Kept>(name, Kind::Grouped).await?;
                 Ok(placed.pid().expect("whoever got Ok reads what was registered"))

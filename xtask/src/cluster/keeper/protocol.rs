@@ -30,6 +30,10 @@ pub(in crate::cluster) enum Request {
     Stop { names: Vec<String> },
     /// Holds these names no more, whoever has them: `()`.
     Forget { names: Vec<String> },
+    /// Has workers count one further, one after the other: `()`.
+    Add { names: Vec<String> },
+    /// How far they have counted: `BTreeMap<String, u64>`.
+    Read { names: Vec<String> },
     /// What this node's view holds: [`Table`].
     Table,
     /// How much memory the process has, in bytes: `u64`.
@@ -42,6 +46,8 @@ pub(in crate::cluster) enum Request {
 pub(in crate::cluster) enum Way {
     /// `register`: the ring says where it runs.
     Placed,
+    /// `register`, of a worker that counts and takes that along.
+    Counted,
     /// `register_pid`, each with a process of its own on the caller's node.
     Pid,
     /// `register_pid`, all of them for one process of the caller's node.
@@ -52,6 +58,7 @@ impl Way {
     pub(in crate::cluster) const fn name(self) -> &'static str {
         match self {
             Self::Placed => "placed",
+            Self::Counted => "counted",
             Self::Pid => "pid",
             Self::OnePid => "one-pid",
         }

@@ -8,6 +8,7 @@ mod flood;
 mod freezes;
 mod keys;
 mod loss;
+mod moves;
 mod names;
 mod quiet;
 mod registry;
@@ -55,6 +56,20 @@ pub(super) enum Scenario {
     NamesKill,
     NamesLoss,
     NamesChurn,
+    #[value(name = "moves-split-3-2")]
+    MovesSplit32,
+    #[value(name = "moves-split-1-1")]
+    MovesSplit11,
+    #[value(name = "moves-split-1-2")]
+    MovesSplit12,
+    #[value(name = "moves-split-2-2")]
+    MovesSplit22,
+    MovesOneWay,
+    MovesNonTransitive,
+    MovesFreezeShort,
+    MovesFreezeLong,
+    MovesQuorum,
+    MovesCycles,
 }
 
 impl Scenario {
@@ -118,6 +133,25 @@ impl Scenario {
             Self::NamesChurn => {
                 "10,000 names a second come and go: memory flat, rate kept (--minutes)"
             }
+            Self::MovesSplit32 | Self::MovesSplit11 | Self::MovesSplit12 | Self::MovesSplit22 => {
+                "200 placed names, a split, both sides run all: then each once, with both states"
+            }
+            Self::MovesOneWay => {
+                "200 placed names, a node hears nobody: then each runs once, with its state (--minutes)"
+            }
+            Self::MovesNonTransitive => {
+                "200 placed names, two nodes cannot reach each other: the same (--minutes)"
+            }
+            Self::MovesFreezeShort => {
+                "200 placed names, a node stops until all run elsewhere: the same"
+            }
+            Self::MovesFreezeLong => "a node with placed names stops for half a minute: the same",
+            Self::MovesQuorum => {
+                "a split under a quorum: the minority stops, and at no time does a name run twice"
+            }
+            Self::MovesCycles => {
+                "random splits and heals, names come and go: each runs once, memory flat (--rounds)"
+            }
         }
     }
 
@@ -126,13 +160,20 @@ impl Scenario {
         match self {
             Self::Join | Self::Steady | Self::Loss10 | Self::Loss20 | Self::Loss30 => 10,
             Self::CutHalves | Self::CutPairs => 6,
+            Self::MovesSplit11 => 2,
+            Self::MovesSplit22 => 4,
             Self::Flood
             | Self::NamesRace
             | Self::NamesSplit
             | Self::NamesCutLink
             | Self::NamesKill
             | Self::NamesLoss
-            | Self::NamesChurn => 3,
+            | Self::NamesChurn
+            | Self::MovesSplit12
+            | Self::MovesOneWay
+            | Self::MovesNonTransitive
+            | Self::MovesFreezeShort
+            | Self::MovesFreezeLong => 3,
             _ => 5,
         }
     }
@@ -144,7 +185,7 @@ impl Scenario {
 
     /// The options with which it goes again as it went.
     pub(super) fn options(self, profile: Profile, extent: Extent) -> String {
-        if self.name().starts_with("names-") {
+        if self.name().starts_with("names-") || self.name().starts_with("moves-") {
             extent.options()
         } else {
             format!("--profile {}", profile.name())
@@ -186,6 +227,15 @@ impl Scenario {
             Self::NamesKill => registry::kill::kill(stage).await,
             Self::NamesLoss => registry::loss::loss(stage).await,
             Self::NamesChurn => registry::churn::churn(stage).await,
+            Self::MovesSplit32 => moves::split::split(stage, 3).await,
+            Self::MovesSplit11 | Self::MovesSplit12 => moves::split::split(stage, 1).await,
+            Self::MovesSplit22 => moves::split::split(stage, 2).await,
+            Self::MovesOneWay => moves::cuts::one_way(stage).await,
+            Self::MovesNonTransitive => moves::cuts::non_transitive(stage).await,
+            Self::MovesFreezeShort => moves::freeze::short(stage).await,
+            Self::MovesFreezeLong => moves::freeze::long(stage).await,
+            Self::MovesQuorum => moves::quorum::split(stage).await,
+            Self::MovesCycles => moves::cycles::cycles(stage).await,
         }
     }
 }
@@ -204,7 +254,7 @@ mod tests {
     fn every_scenario_is_listed_once_and_has_nodes() {
         let names: BTreeSet<_> = Scenario::all().iter().map(|scenario| scenario.name()).collect();
         assert_eq!(names.len(), Scenario::all().len());
-        assert!(Scenario::all().iter().all(|scenario| scenario.n_nodes() >= 3));
+        assert!(Scenario::all().iter().all(|scenario| scenario.n_nodes() >= 2));
         assert_eq!(Scenario::Loss10.name(), "loss-10");
         assert_eq!(Scenario::RestartSameAddress.name(), "restart-same-address");
     }
