@@ -274,7 +274,7 @@ impl Registry {
         let log = &self.replica.logs[id];
         if mark.state == Held::Buried {
             if log.standing == Standing::Closed && log.position <= mark.position {
-                self.await_burial(from, &mark.log);
+                self.await_burial(from, mark);
             }
             return None;
         }

@@ -9,7 +9,7 @@
 //! all logs are noted when it is so here, and once every member has reached them, the writer
 //! says [`Settled`](crate::Why::Settled) in its own log.
 
-use crate::log::{LogId, OWN, Standing};
+use crate::log::{Log, LogId, OWN, Standing};
 use crate::message::{Held, Mark};
 use crate::peer::Peer;
 use crate::record::{Entry, Record};
@@ -29,7 +29,7 @@ pub(crate) struct Settling {
     buried: BTreeMap<NodeId, Buried>,
     /// Closed logs that a peer has buried, and how far other logs must be applied here before
     /// this node does the same: until then they can be what a name starts from.
-    awaited: BTreeMap<NodeId, Vec<(NodeId, u64)>>,
+    awaited: BTreeMap<NodeId, Awaited>,
     barrier: Option<Barrier>,
     /// Whether some member may hold a closed log.
     closed: bool,
@@ -40,6 +40,14 @@ struct Buried {
     position: u64,
     digest: u64,
     until: Instant,
+}
+
+/// What a peer had when it buried a log.
+#[derive(Debug)]
+struct Awaited {
+    /// How much of the log: more of it has not been let go.
+    position: u64,
+    needs: Vec<(NodeId, u64)>,
 }
 
 /// Ends that every member will have no use for, once it has reached these positions.
@@ -94,8 +102,11 @@ impl Registry {
     pub(crate) fn settle(&mut self, now: Instant) {
         self.settling.buried.retain(|_, buried| buried.until > now);
         self.settle_awaited(now);
-        for id in self.settled_logs() {
-            self.bury(now, id);
+        // Where more of the dead is still to come, a tombstone can outrank what nobody sees here.
+        if !self.is_behind_on_dead() {
+            for id in self.settled_logs() {
+                self.bury(now, id);
+            }
         }
         self.settling.closed =
             self.replica.logs.iter().any(|(_, log)| log.standing == Standing::Closed)
@@ -107,13 +118,15 @@ impl Registry {
     /// Buries closed logs that a peer has buried, as far as the other logs have been applied.
     pub(crate) fn settle_awaited(&mut self, now: Instant) {
         let logs = &self.replica.logs;
-        self.settling
-            .awaited
-            .retain(|log, _| logs.of(log).is_some_and(|log| log.standing == Standing::Closed));
-        let is_ready = |needs: &Vec<(NodeId, u64)>| {
-            needs.iter().all(|(log, position)| self.has_reached(log, *position))
+        self.settling.awaited.retain(|log, awaited| {
+            let is_no_more = |position| position <= awaited.position;
+            logs.of(log)
+                .is_some_and(|log| log.standing == Standing::Closed && is_no_more(log.position))
+        });
+        let is_ready = |awaited: &Awaited| {
+            awaited.needs.iter().all(|(log, position)| self.has_reached(log, *position))
         };
-        let ready = self.settling.awaited.iter().filter(|(_, needs)| is_ready(needs));
+        let ready = self.settling.awaited.iter().filter(|(_, awaited)| is_ready(awaited));
         let ready: BTreeSet<LogId> = ready.filter_map(|(log, _)| self.log_id(log)).collect();
         let ends: Vec<Fact> = ready.iter().flat_map(|id| self.ends_for(*id, &ready)).collect();
         self.write(ends);
@@ -183,8 +196,9 @@ impl Registry {
         })
     }
 
-    /// `from` has buried `log`: so will this node, when it has seen all that `from` had.
-    pub(crate) fn await_burial(&mut self, from: &NodeId, log: &NodeId) {
+    /// `from` has buried a log: so will this node, when it has seen all that `from` had.
+    pub(crate) fn await_burial(&mut self, from: &NodeId, mark: &Mark) {
+        let (log, position) = (&mark.log, mark.position);
         let Some(peer) = self.peers.get(from) else { return };
         // Its list comes first on every session; without it there is nothing to wait for yet.
         if !peer.listed || self.settling.awaited.contains_key(log) {
@@ -192,7 +206,19 @@ impl Registry {
         }
         let needs = peer.held.values().filter(|mark| mark.state != Held::Buried);
         let needs = needs.map(|mark| (mark.log.clone(), mark.position)).collect();
-        self.settling.awaited.insert(log.clone(), needs);
+        self.settling.awaited.insert(log.clone(), Awaited { position, needs });
+    }
+
+    /// Whether a peer has, or may have, more of a closed log than has arrived here.
+    fn is_behind_on_dead(&self) -> bool {
+        let has_more = |peer: &Peer, log: &Log| match peer.held.get(&log.node) {
+            Some(mark) => mark.state != Held::Buried && mark.position > log.position,
+            None => peer.questions.contains(&log.node),
+        };
+        let mut logs = self.replica.logs.iter().map(|(_, log)| log);
+        logs.any(|log| {
+            log.standing == Standing::Closed && self.peers.values().any(|peer| has_more(peer, log))
+        })
     }
 
     /// Whether the end of a claim of this node must leave a tombstone: another log can have an

@@ -268,6 +268,47 @@ fn a_tombstone_is_kept_where_what_it_outranks_stays() {
     assert_eq!(n1.registry.next_epoch(&called("room")), 3, "the stop may be left elsewhere");
 }
 
+/// The dead log that is still to come has a claim which the tombstone here outranks. Found by a
+/// search of all states: the name came back.
+#[test]
+fn a_tombstone_stays_while_more_of_the_dead_is_to_come() {
+    let mut n1 = Played::new(&[2, 3, 4]);
+    let token = Token::new(2, node(4).boot);
+    let stopped = Fact::Ended { name: called("room"), token, why: Why::Stopped };
+    let of_4 = closed(n1.first_of(4, &stopped));
+    for dead in [2, 4] {
+        n1.registry.session_down(n1.now, &node(dead));
+        n1.registry.node_dead(n1.now, &node(dead));
+    }
+    let more = Mark { position: 1, digest: 7, ..closed(nothing_of(2)) };
+    n1.lists(3, &[n1.mark_of(1), more, of_4.clone()]);
+    n1.wait();
+    assert!(n1.holds(4), "n3 has a log whose claims it may outrank");
+    n1.lists(3, &[n1.mark_of(1), closed(n1.mark_of(2)), of_4]);
+    n1.wait();
+    assert!(!n1.holds(4), "there is none");
+}
+
+/// A peer has buried a log, and more of it comes from another before this node follows. Found by
+/// a search of all states: the claim that came was lost.
+#[test]
+fn what_a_peer_has_not_buried_stays() {
+    let mut n1 = Played::new(&[2, 3, 4]);
+    let first = n1.first_of_2(&named(2, 1));
+    n1.registry.session_down(n1.now, &node(2));
+    n1.registry.node_dead(n1.now, &node(2));
+    // It will follow once it has read as much of n4's log as n3 had.
+    let of_4 = Mark { position: 1, digest: 7, ..nothing_of(4) };
+    n1.lists(3, &[n1.mark_of(1), of_4, Mark { state: Held::Buried, ..first }]);
+    assert!(!n1.registry.caught_up(), "it waits");
+    n1.registry.session_up(n1.now, node(2));
+    n1.first_facts_of(2, &[named(2, 1), named(2, 3)]);
+    assert_eq!(n1.mark_of(2).position, 2);
+    n1.first_of(4, &Fact::Exited { pid: Pid::new(node(4).boot, 1) });
+    n1.wait();
+    assert!(n1.holds(2), "nobody has let go of the second claim");
+}
+
 /// Seed 411 of the chaos: the dead log's tombstone outranked this node's, which waited for the
 /// last dead log to go.
 #[test]
