@@ -3,7 +3,7 @@
 use crate::Instant;
 
 /// What a machine wants from the world.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Output<P, M, E> {
     /// Deliver `message` to `to`, or lose it: the machine copes.
     Send {

@@ -12,7 +12,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use swarm_base::{Instant, Machine, NodeId, Output};
 
 /// Whether this node may decide as an owner.
-#[derive(Debug)]
+///
+/// It can be copied, compared and hashed, so that a search can visit all its states.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Agreement {
     config: Checked,
     me: NodeId,
@@ -215,7 +217,7 @@ pub enum Standing {
 }
 
 /// What the layer above learns about agreement.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AgreementEvent {
     /// Every member has acknowledged this round.
     Agreed {
@@ -233,7 +235,7 @@ pub enum AgreementEvent {
 }
 
 /// One state of this node's ring, and who has acknowledged it.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Round {
     hash: u64,
     number: u64,
@@ -250,14 +252,14 @@ impl Round {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Question {
     hash: u64,
     round: u64,
     state: Answer,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Answer {
     Missing,
     Given,

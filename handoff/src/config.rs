@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::time::Duration;
 
 /// Settings of this layer. [`check`](Self::check) makes a [`Checked`] of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Config {
     /// How long a node waits for every live member to acknowledge its ring before it goes on
     /// without (or, below a quorum strategy, says that it cannot). Longer than a gossip round
@@ -182,7 +182,7 @@ impl Config {
 const HELD_UP: Duration = Duration::from_millis(500);
 
 /// Settings that are known to be sound.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Checked(Config);
 
 impl Default for Checked {

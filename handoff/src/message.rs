@@ -7,7 +7,7 @@ use std::sync::Arc;
 use swarm_base::{Boot, Name, Token};
 
 /// A question and an answer about the ring, on the fact stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Agree {
     /// The sender's ring has this hash, in this round of its own. Asks for an [`Ack`](Self::Ack).
     #[serde(rename = "r")]
