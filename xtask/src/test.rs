@@ -22,7 +22,9 @@ fn steps() -> Vec<Step> {
     steps.push(Step::xtask("quorum", "sim --quorum --seeds 300"));
     steps.push(swim_seeds());
     steps.push(registry_seeds());
+    steps.push(move_seeds());
     steps.push(interleavings());
+    steps.push(models());
     // Those scenarios that take less than half a minute each.
     let cluster = "cluster --only join leave kill freeze-short cut-pair flood";
     steps.push(Step::xtask("cluster", cluster).skipped_at(step::MISSING));
@@ -51,6 +53,18 @@ fn swim_seeds() -> Step {
 fn registry_seeds() -> Step {
     Step::cargo("registry", "test --release --package swarm-registry --test seeds -- --nocapture")
         .env("SWARM_SEEDS", "5000")
+        .test_runner()
+}
+
+/// All states of the protocols. In `ci` only the known broken variants are looked for.
+fn models() -> Step {
+    Step::cargo("models", "test --release --package swarm-models -- --nocapture").test_runner()
+}
+
+/// The move protocol alone: every message meets every fault thirty times.
+fn move_seeds() -> Step {
+    Step::cargo("moves", "test --release --package swarm-handoff --test moves -- --nocapture")
+        .env("SEEDS", "5000")
         .test_runner()
 }
 
