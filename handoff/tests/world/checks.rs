@@ -1,8 +1,8 @@
-//! What users do, what processes do by themselves, and what has to hold (reliability H1 to H7).
+//! What users do, what processes do by themselves, and what has to hold (reliability H1 to H8).
 
 use super::{Step, World, ms};
 use swarm_base::{Name, NodeId};
-use swarm_handoff::{AbortReason, Accepting, MoveId, Role, SourcePhase, TargetPhase};
+use swarm_handoff::{AbortReason, Accepting, MoveId, MoveOutcome, Role, SourcePhase, TargetPhase};
 
 impl World {
     pub(super) fn operate(&mut self) {
@@ -32,7 +32,7 @@ impl World {
         }
     }
 
-    fn begin(&mut self, name: &Name) {
+    pub(super) fn begin(&mut self, name: &Name) {
         let Some(at) = self.holder(name) else { return };
         let others: Vec<NodeId> = self.nodes.live().into_iter().filter(|id| *id != at).collect();
         let Some(to) = self.rng.index(others.len()).map(|index| others[index].clone()) else {
@@ -154,6 +154,21 @@ impl World {
         self.expect("H5: one outcome for each move", holds, || format!("{id}: {ran:?}"));
     }
 
+    /// A process that ignores its move, or panics or hangs in it, has not moved.
+    pub(super) fn check_stays(&mut self, at: &NodeId, name: &Name, outcome: &MoveOutcome) {
+        let stays = matches!(
+            outcome,
+            MoveOutcome::Ignored
+                | MoveOutcome::NotFrozen { .. }
+                | MoveOutcome::Aborted(AbortReason::FreezeTimeout)
+        );
+        let process = self.nodes.get(at).and_then(|toy| toy.processes.get(name));
+        let runs = process.is_some_and(|process| !process.frozen);
+        self.expect("H8: who does not move goes on where it is", !stays || runs, || {
+            format!("{outcome:?}, and {name} does not run on {at}")
+        });
+    }
+
     pub(super) fn check_step(&mut self) {
         let names: Vec<Name> = self.mail.keys().cloned().collect();
         for name in &names {
@@ -224,7 +239,7 @@ impl World {
         }
     }
 
-    fn holder(&self, name: &Name) -> Option<NodeId> {
+    pub(super) fn holder(&self, name: &Name) -> Option<NodeId> {
         let holder = self.nodes.toys().find(|toy| toy.processes.contains_key(name));
         holder.map(|toy| toy.id.clone())
     }

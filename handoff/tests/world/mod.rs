@@ -4,6 +4,7 @@
 
 mod checks;
 mod facts;
+mod histories;
 mod nodes;
 mod toy;
 
@@ -18,6 +19,10 @@ use toy::{Job, Toy};
 pub(crate) const NODES: usize = 3;
 const NAMES: usize = 2;
 const TRACE: usize = 1000;
+
+/// After how long a standby asks where moves are hasty: above every other timeout but those of
+/// processes themselves.
+const HASTY_TTL: Duration = ms(3100);
 
 /// How often each fault struck, by what it struck.
 pub(crate) type Struck = BTreeMap<(&'static str, &'static str), u64>;
@@ -90,6 +95,18 @@ struct Classes {
     hasty: bool,
     /// Each mail is a part.
     parts: bool,
+    /// Messages arrive when whoever waits for them has given up.
+    late: bool,
+}
+
+/// Which way a message goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carriage {
+    Plain,
+    /// It takes longer than any timeout of a move.
+    Late,
+    /// It is a copy, behind whatever came after the message.
+    Copy,
 }
 
 #[derive(Debug, Default)]
@@ -107,7 +124,7 @@ enum Step {
         to: NodeId,
         session: u64,
         message: MoveMessage,
-        copy: bool,
+        carriage: Carriage,
     },
     SessionDown {
         at: NodeId,
@@ -152,6 +169,7 @@ impl World {
             bulk: on(),
             hasty: on(),
             parts: on(),
+            late: on(),
         };
         let mut world = Self {
             now: Instant::START,
@@ -237,8 +255,8 @@ impl World {
 
     fn step(&mut self, step: Step) {
         match step {
-            Step::Message { from, to, session, message, copy } => {
-                self.deliver(from, to, session, message, copy);
+            Step::Message { from, to, session, message, carriage } => {
+                self.deliver(from, to, session, message, carriage);
             }
             Step::SessionDown { at, with, session } => self.session_down(&at, &with, session),
             Step::SessionUp { at, with, session } => self.session_up(&at, &with, session),
@@ -291,7 +309,10 @@ impl World {
         };
         // Offers travel on a stream of their own and may take longer than what follows them.
         let large = matches!(message, MoveMessage::Offer { .. });
+        let is_late = self.classes.late && !self.calm && self.rng.chance(15 * rarity(&message));
+        let carriage = if is_late { Carriage::Late } else { Carriage::Plain };
         let delay = match self.rng.below(10) {
+            _ if is_late => self.rng.duration(HASTY_TTL + ms(100)..=HASTY_TTL * 2),
             0 if self.classes.bulk && large => self.rng.duration(ms(100)..=ms(4000)),
             _ => self.rng.duration(ms(1)..=ms(40)),
         };
@@ -299,10 +320,11 @@ impl World {
         if self.classes.duplicates && self.rng.chance(150) {
             let later = at + self.rng.duration(ms(0)..=ms(15_000));
             let (from, to, message) = (from.clone(), to.clone(), message.clone());
-            self.push(later, Step::Message { from, to, session, message, copy: true });
+            let carriage = Carriage::Copy;
+            self.push(later, Step::Message { from, to, session, message, carriage });
         }
         let (from, to) = (from.clone(), to.clone());
-        self.push(at, Step::Message { from, to, session, message, copy: false });
+        self.push(at, Step::Message { from, to, session, message, carriage });
     }
 
     fn deliver(
@@ -311,21 +333,25 @@ impl World {
         to: NodeId,
         session: u64,
         message: MoveMessage,
-        copy: bool,
+        carriage: Carriage,
     ) {
-        let label = message.label();
+        let (label, rarity) = (message.label(), rarity(&message));
+        let is_copy = carriage == Carriage::Copy;
         let Some(current) = self.nodes.session(&to, &from) else {
-            return self.strike(label, if copy { "duplicate lost" } else { "lost" });
+            return self.strike(label, if is_copy { "duplicate lost" } else { "lost" });
         };
-        if copy {
+        if is_copy {
             self.strike(label, "duplicate");
         } else if session > current {
             // The receiver has not finished the hello yet.
-            return self.after(ms(2), Step::Message { from, to, session, message, copy });
+            return self.after(ms(2), Step::Message { from, to, session, message, carriage });
         } else if session < current {
             return self.strike(label, "lost");
         }
-        if !self.calm && self.classes.breaks && self.rng.chance(40) {
+        if carriage == Carriage::Late {
+            self.strike(label, "late");
+        }
+        if !self.calm && self.classes.breaks && self.rng.chance(40 * rarity.min(4)) {
             // The message is the last that arrives, or the first that does not.
             self.break_session(&from, &to);
             if self.rng.chance(500) {
@@ -334,7 +360,7 @@ impl World {
             }
             self.strike(label, "break after");
         }
-        let crash = !self.calm && self.classes.crashes && self.rng.chance(15);
+        let crash = !self.calm && self.classes.crashes && self.rng.chance(15 * rarity);
         if crash && self.rng.chance(500) {
             self.strike(label, "receiver crash before");
             return self.crash(&to);
@@ -423,8 +449,8 @@ impl World {
         let id = NodeId::new(name, boot);
         let rng = self.rng.fork();
         let mut config = Config::default();
-        if self.classes.hasty {
-            (config.offer_timeout, config.standby_ttl) = (ms(3000), ms(3100));
+        if self.classes.hasty || self.classes.late {
+            (config.offer_timeout, config.standby_ttl) = (ms(3000), HASTY_TTL);
         }
         if self.classes.parts {
             config.mails_max = 1;
@@ -436,6 +462,17 @@ impl World {
     }
 }
 
-pub(crate) fn ms(millis: u64) -> Duration {
+/// How much more often a message is struck than others, since it is sent less often.
+const fn rarity(message: &MoveMessage) -> u32 {
+    match message {
+        MoveMessage::Query { .. } => 12,
+        MoveMessage::Mails { .. } | MoveMessage::MailsTaken { .. } => 8,
+        MoveMessage::Nack { .. } => 3,
+        MoveMessage::Abort { .. } => 2,
+        _ => 1,
+    }
+}
+
+pub(crate) const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }

@@ -98,8 +98,13 @@ impl World {
             }
             MoveEvent::Moved { id, name, to, .. } => {
                 self.forget_kept(at, id);
-                // The target crashed behind its acknowledgement, and the state with it.
-                if self.nodes.get(&to).is_none() && !self.newest_is_held(&name, None) {
+                // The target crashed behind its acknowledgement, or whom it has passed the name on
+                // to, and the state with it.
+                let holder = self.facts.claim(&name).map(|(holder, _)| holder.clone());
+                let is_dead = |node: &NodeId| self.nodes.get(node).is_none();
+                if holder.is_some_and(|holder| is_dead(&holder) || is_dead(&to))
+                    && !self.newest_is_held(&name, None)
+                {
                     self.newest.remove(&name);
                 }
                 self.ran(id, "moved");
@@ -141,7 +146,8 @@ impl World {
                 self.settle(at);
             }
             MoveEvent::Deliver { name, mails, .. } => self.put_mails(at, &name, &mails),
-            MoveEvent::Ended { id, outcome, .. } => {
+            MoveEvent::Ended { id, name, outcome, .. } => {
+                self.check_stays(at, &name, &outcome);
                 *self.ended.entry(id).or_default() += 1;
                 self.strike("ended", outcome_label(&outcome));
             }
@@ -317,8 +323,9 @@ impl World {
     pub(super) fn settle(&mut self, at: &NodeId) {
         for name in self.facts.names() {
             let Some((holder, entry)) = self.facts.claim(&name) else { continue };
+            let holder = holder.clone();
             let Some(toy) = self.nodes.get(at) else { return };
-            let orphan = toy.dead.contains(holder);
+            let orphan = toy.dead.contains(&holder);
             let named = match &entry.at {
                 At::Moving { to, id } if orphan && !toy.dead.contains(to) => {
                     Some((to.clone(), *id))
@@ -335,6 +342,10 @@ impl World {
             };
             for id in standbys.iter().filter(|id| Some(**id) != theirs) {
                 self.with(at, |moves, now| moves.discard(now, *id));
+            }
+            // What came out of that may have had all names looked at.
+            if self.facts.claim(&name).is_none_or(|(now, _)| *now != holder) {
+                continue;
             }
             let role = self.nodes.get(at).and_then(|toy| toy.moves.of(&name));
             match (mine, role) {
@@ -455,7 +466,7 @@ impl World {
         }
     }
 
-    fn handle_mail(&mut self, name: &Name, number: u64) {
+    pub(super) fn handle_mail(&mut self, name: &Name, number: u64) {
         let mail = self.mail.get_mut(name).expect("a known name");
         let last = std::mem::replace(&mut mail.last, number);
         mail.handled += 1;
