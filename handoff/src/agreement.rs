@@ -1,10 +1,12 @@
 //! Ring agreement: a node decides as an owner only when every member that it holds alive has
 //! acknowledged its present ring (rule R2).
 //!
-//! Without it two owners start one name in three steps with no partition at all. Comparing the
-//! last hash heard is not enough either: a hash heard before the peer changed its ring and changed
-//! it back says nothing about the facts in between. So each node counts its own changes, asks
-//! about the present round, and takes no other answer.
+//! Without it two owners start one name in three steps with no partition at all: one starts it, the
+//! other's view changes so that it owns the name, and it starts it too, for the fact is still under
+//! way. Comparing the last hash heard is not enough either: a hash heard before the peer changed
+//! its ring and changed it back says nothing about the facts in between. So each node counts its
+//! own changes, asks about the present round, and takes no other answer. `models` visits every
+//! state of this machine on three nodes, and finds both of the weaker rules broken.
 
 use crate::config::Checked;
 use crate::message::Agree;

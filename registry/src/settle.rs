@@ -4,6 +4,13 @@
 //! beaten by another log's entry (ownership, R4). What is buried stays known for a day, so that
 //! a late copy of it is not taken for news.
 //!
+//! A mark that says "it runs elsewhere by now" would not do. One node starts the orphan and marks
+//! it; another believes the mark before it has read the new claim, and lets the old log go; the
+//! first one crashes, and its claim with it: nobody has the name any more. So a log goes only from
+//! where everything is known that was known where it went first. Nor may a tombstone go while a
+//! dead log is still to come: what comes may hold the claim that it outranks, and a stopped name
+//! is back. `models` finds both ways.
+//!
 //! A tombstone or a pointer goes when no log is left that it outranks, respectively when the
 //! claim that it points to has been seen. Both must be so on every live member: the positions of
 //! all logs are noted when it is so here, and once every member has reached them, the writer

@@ -63,7 +63,7 @@ fn models() -> Step {
 
 /// The move protocol alone: every message meets every fault thirty times.
 fn move_seeds() -> Step {
-    Step::cargo("moves", "test --release --package swarm-handoff --test moves -- --nocapture")
+    Step::cargo("handoff", "test --release --package swarm-handoff --test moves -- --nocapture")
         .env("SEEDS", "5000")
         .test_runner()
 }

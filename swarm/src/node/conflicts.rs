@@ -3,8 +3,11 @@
 //! The node of the copy that loses drives the handshake, [`losing`](super::losing): it freezes its
 //! process, sends what that hands over to the winner's node, and ends it once that node has said
 //! that the very process runs and has taken it in, [`winning`](super::winning). Every message is
-//! bound to both exact claims: without that a model ends with nobody running in 25 steps
-//! (ownership, consequence 2).
+//! bound to both exact claims (ownership, consequence 2). Without that nobody may be left running:
+//! a copy is frozen in favour of another, whose node is then held dead by mistake, so it goes on
+//! and claims the name above the other; that one now has to end itself, and says yes to the old
+//! question before it does; and each of the two ends on the other's word. `models` finds it in 19
+//! steps.
 
 use super::Node;
 use super::losing::Losing;

@@ -1,5 +1,10 @@
 //! The copy of a name that ends: it is frozen, hands over its state, and stops once the winner's
 //! node has said that the winner has it.
+//!
+//! It stays frozen until that node has answered, or is dead. One that went on, or was restarted,
+//! while the answer is under way would be another process than the answer is about, and a yes to
+//! the old one would end the new one, perhaps the last there is (ownership, consequence 2). Of a
+//! dead node no answer counts: its yes may be that of a process that has died with the state.
 
 use super::conflicts::Conflicts;
 use super::event::{Command, Freeze, Frozen};

@@ -1,4 +1,15 @@
 //! Moves: what the protocol asks of this node, as source and as target.
+//!
+//! Where a name goes is in the source's log before the target hears of it, and there it decides
+//! once the source is dead: only the move that the log ends in may be run from its standby, and a
+//! commit that comes after the log was closed is too late (ownership, consequence 1). Else the
+//! target runs the name by a commit that was under way when its source died, while the ring's
+//! owner starts it from the spec.
+//!
+//! Who learns of a token above its own on a claim that is gone claims the name anew above that
+//! (ownership, R5). A process that was held dead by mistake, and is the one that is left, would
+//! else go on with a token below that of the copy which has ended, and be refused by whoever
+//! fences with tokens.
 
 use super::Node;
 use super::event::{Command, Freeze, Frozen};

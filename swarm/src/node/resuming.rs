@@ -1,4 +1,10 @@
 //! Moves whose target does not run the process after all: it goes on where it was.
+//!
+//! It goes on above the token that went out with the commit, whether or not anybody has seen that
+//! one claimed (ownership, consequence 1): the target may have run it, and died with the log in
+//! which it said so. And where the log of a dead target is still to arrive, what is left of it is
+//! waited for: it may say that the name ran there, was stopped there, or went on from there, and
+//! the process here would be a second one, or one that came back.
 
 use super::Node;
 use super::asks::Place;

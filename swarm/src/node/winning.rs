@@ -3,6 +3,10 @@
 //! The loser stops on a yes, so that a yes is said when the winner has the state, not when it is
 //! asked to take it in: one that was frozen for its move meanwhile, or ended, has not got it. And a
 //! loser whose answer was lost sends its state again, which must not count twice.
+//!
+//! A winner that is to end itself says no (ownership, consequence 2). Of three copies the lowest
+//! would else hand its state to the middle one after that has said what it hands to the highest:
+//! the lowest one's state would end with the middle one.
 
 use super::Node;
 use super::event::Command;
