@@ -8,6 +8,9 @@
 //! repeated whenever it is not under way. Facts are known everywhere at once; how they get around
 //! is the subject of [`ownership`](crate::ownership). A crash is noticed some time later, and
 //! nobody is held dead who lives: that is a partition, in which two may run.
+//!
+//! `tests/conformance.rs` walks through the model at random, and through two machines of the crate
+//! beside it: both must always be in the same phase and have the same messages under way.
 
 mod promises;
 mod source;
@@ -16,7 +19,7 @@ mod step;
 mod target;
 
 pub use promises::{LOST, NOBODY, STALE, STUCK, TWICE, TWO_OUTCOMES};
-pub use state::{End, Message, Process, Sent, State};
+pub use state::{End, Message, Process, Role, Sent, State};
 pub use step::Step;
 
 use stateright::{Model, Property};

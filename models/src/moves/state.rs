@@ -67,6 +67,17 @@ pub(super) struct Standby {
     pub(super) ready: bool,
 }
 
+/// Which part an end has in which move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "they are the phases of swarm-handoff")]
+pub enum Role {
+    Offered(u8),
+    Stopping(u8),
+    Committed(u8),
+    Building(u8),
+    Ready(u8),
+}
+
 /// What a target remembers of a move that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Past {
@@ -177,6 +188,33 @@ impl State {
         }
     }
 
+    /// Which part an end has in which move.
+    #[must_use]
+    pub fn role(&self, at: usize) -> Option<Role> {
+        let end = &self.ends[at];
+        let leaving = end.leaving.map(|leaving| match leaving.phase {
+            Phase::Offered => Role::Offered(leaving.id),
+            Phase::Stopping => Role::Stopping(leaving.id),
+            Phase::Committed { .. } => Role::Committed(leaving.id),
+        });
+        let standby = end.standby.map(|standby| match standby.ready {
+            true => Role::Ready(standby.id),
+            false => Role::Building(standby.id),
+        });
+        leaving.or(standby)
+    }
+
+    /// What is under way.
+    pub fn wire(&self) -> impl Iterator<Item = &Sent> {
+        self.wire.iter()
+    }
+
+    /// Whether the standby of a move ran by the log of its dead source.
+    #[must_use]
+    pub fn ran_as_orphan(&self, id: u8) -> bool {
+        self.outcomes[usize::from(id)].orphaned
+    }
+
     pub(super) fn send(&mut self, from: usize, message: Message) {
         let to = 1 - from;
         if self.ends[to].up {
@@ -224,7 +262,26 @@ impl State {
 }
 
 impl Message {
-    pub(super) const fn id(self) -> u8 {
+    /// What it is called.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Offer { .. } => "offer",
+            Self::Ready { .. } => "ready",
+            Self::Refused { .. } => "refused",
+            Self::Commit { .. } => "commit",
+            Self::Ack { .. } => "ack",
+            Self::Nack { .. } => "nack",
+            Self::Abort { .. } => "abort",
+            Self::Query { .. } => "query",
+            Self::Done { .. } => "done",
+            Self::Cast { .. } => "cast",
+        }
+    }
+
+    /// Which move it is about.
+    #[must_use]
+    pub const fn id(self) -> u8 {
         match self {
             Self::Offer { id, .. }
             | Self::Ready { id }

@@ -169,14 +169,14 @@ impl State {
         };
         let standby = self.ends[at].standby;
         if let Some(standby) = standby {
-            if Some(standby.id) == named {
-                if standby.ready {
-                    self.outcomes[usize::from(standby.id)].orphaned = true;
-                    let token = self.highest() + 1;
-                    self.promote(at, token);
-                }
-                // Otherwise it is waited for.
+            // One that is not built yet is waited for, whichever it is.
+            if !standby.ready {
                 return;
+            }
+            if Some(standby.id) == named {
+                self.outcomes[usize::from(standby.id)].orphaned = true;
+                let token = self.highest() + 1;
+                return self.promote(at, token);
             }
             self.discard(at);
         }

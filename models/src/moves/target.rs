@@ -88,6 +88,9 @@ impl State {
         }
         if self.ends[at].standby.is_some_and(|standby| standby.id == id) {
             self.discard(at);
+            if self.ends[at].alone {
+                self.settle(at);
+            }
         }
     }
 
