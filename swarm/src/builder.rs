@@ -46,6 +46,8 @@ pub struct Builder {
     roles: BTreeSet<String>,
     ready: bool,
     config: Config,
+    #[cfg(feature = "fail-points")]
+    fail_at: Option<crate::FailPoint>,
 }
 
 /// A socket address, or a host and port that resolve to some.
@@ -127,6 +129,8 @@ impl Builder {
             roles: BTreeSet::new(),
             ready: true,
             config: Config::default(),
+            #[cfg(feature = "fail-points")]
+            fail_at: None,
         }
     }
 
@@ -259,6 +263,14 @@ impl Builder {
         self
     }
 
+    /// Ends the whole process when the node gets to this point of a move for the first time: for
+    /// tests.
+    #[cfg(feature = "fail-points")]
+    pub const fn fail_at(mut self, point: crate::FailPoint) -> Self {
+        self.fail_at = Some(point);
+        self
+    }
+
     /// Starts the node. With seeds it returns once one of them has handed over the member list,
     /// or after 3 s: the node then runs alone and goes on trying.
     ///
@@ -336,6 +348,8 @@ impl Builder {
             roles: self.roles,
             ready: self.ready,
             config: self.config.check()?,
+            #[cfg(feature = "fail-points")]
+            fail_at: self.fail_at,
         })
     }
 }
@@ -362,6 +376,8 @@ struct Plan {
     roles: BTreeSet<String>,
     ready: bool,
     config: Checked,
+    #[cfg(feature = "fail-points")]
+    fail_at: Option<crate::FailPoint>,
 }
 
 enum Attempt {
@@ -428,6 +444,8 @@ impl Plan {
             drains: Vec::new(),
             departed: None,
             ends_departed: false,
+            #[cfg(feature = "fail-points")]
+            fail_at: self.fail_at,
             end: None,
         };
         #[expect(clippy::disallowed_methods, reason = "the handle owns it: the last one ends it")]

@@ -51,6 +51,8 @@ pub use changes::{GroupChange, GroupChanges, NameChange, NameChanges};
 mod core;
 
 mod driver;
+#[cfg(feature = "fail-points")]
+pub use driver::{FailPoint, FailPointError};
 
 mod ending;
 

@@ -33,7 +33,7 @@ fn steps() -> Vec<Step> {
     steps.push(Step::xtask("names", names).skipped_at(step::MISSING));
     // All but those that last: half a minute of stopped node, and twenty partitions.
     let moves = "cluster --only moves-split-3-2 moves-split-1-1 moves-split-1-2 moves-split-2-2 \
-                 moves-one-way moves-non-transitive moves-freeze-short moves-quorum";
+                 moves-one-way moves-non-transitive moves-freeze-short moves-quorum moves-kill";
     steps.push(Step::xtask("moves", moves).skipped_at(step::MISSING));
     steps.push(Step::xtask("lifeguard", "sim lifeguard --small"));
     steps.push(Step::xtask("large groups", "sim large --small"));

@@ -2,6 +2,10 @@
 
 mod commands;
 mod events;
+#[cfg(feature = "fail-points")]
+mod fail_point;
+#[cfg(feature = "fail-points")]
+pub use fail_point::{FailPoint, FailPointError};
 
 use crate::core::Core;
 use crate::node::{Differs, Drained, Node, Outcome, Peer, What};
@@ -90,6 +94,9 @@ pub(crate) struct Driver {
     pub departed: Option<oneshot::Sender<()>>,
     /// Whether the driver ends when the others know that the node has left.
     pub ends_departed: bool,
+    /// Where this node is to end itself.
+    #[cfg(feature = "fail-points")]
+    pub fail_at: Option<FailPoint>,
     /// Set when the driver is to end.
     pub end: Option<End>,
 }
@@ -185,6 +192,8 @@ impl Driver {
     fn pump(&mut self) {
         self.port.follow(self.core.clock.now(), self.node.swim());
         while let Some(output) = self.node.poll_output() {
+            #[cfg(feature = "fail-points")]
+            self.fail_before(&output);
             match output {
                 Output::Send { to: Peer::Datagram(to), message } => {
                     self.port.send(&message, to);
@@ -244,6 +253,8 @@ impl Driver {
             LinkNotice::Failed { session, why } => self.node.session_failed(now, session, why),
             LinkNotice::Closed { session, why } => self.node.session_closed(now, session, why),
             LinkNotice::Frame { session, lane, bytes } => {
+                #[cfg(feature = "fail-points")]
+                self.fail_on(&bytes);
                 let from = match lane {
                     Lane::Bulk => Peer::Bulk(session),
                     _ => Peer::Control(session),

@@ -71,6 +71,11 @@ impl<R> Driven<R> {
         self.process.kill().await
     }
 
+    /// Waits for it to end by itself, and keeps it where it does not.
+    pub(crate) async fn has_ended(&mut self) -> Result<ExitStatus, Failure> {
+        self.process.ended().await
+    }
+
     /// Waits for it to end by itself.
     pub(crate) async fn ended(mut self) -> Result<ExitStatus, Failure> {
         self.process.ended().await

@@ -2,6 +2,7 @@
 
 mod docs;
 mod edges;
+mod features;
 mod runtime;
 mod source;
 mod strip;
@@ -23,6 +24,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let root = root();
     let mut problems = edges::check(root)?;
+    problems.extend(features::check(root)?);
     problems.extend(source::check(root)?);
     problems.extend(runtime::check(root)?);
     problems.extend(docs::check(root)?);

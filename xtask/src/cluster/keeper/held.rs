@@ -24,6 +24,8 @@ pub(in crate::cluster) struct Keepers {
 #[derive(Clone, Debug, Default)]
 pub(in crate::cluster) struct Setup {
     pub(in crate::cluster) quorum: Option<usize>,
+    /// The point of a move at which it ends itself.
+    pub(in crate::cluster) fail_at: Option<String>,
 }
 
 struct Keeper {
@@ -39,6 +41,9 @@ const REST: Duration = Duration::from_millis(20);
 
 /// How long what is late is watched, to say how late.
 const LATE: Duration = Duration::from_secs(30);
+
+/// A process may have ended for so long before this one sees it: a loaded machine is slow.
+const UNSEEN_US: u64 = 1_000_000;
 
 /// How long any reply may take.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -77,6 +82,17 @@ impl Keepers {
         number: usize,
         setup: &Setup,
     ) -> Result<(), Failure> {
+        self.launch(stage, number, setup)?;
+        self.ask::<String>(number, Request::Address).await.map(drop)
+    }
+
+    /// As [`add`](Self::add), and does not wait until the node has started.
+    pub(in crate::cluster) fn launch(
+        &mut self,
+        stage: &mut Stage,
+        number: usize,
+        setup: &Setup,
+    ) -> Result<(), Failure> {
         let places = stage.keeper_places();
         let (host, address) = places[number - 1];
         let name = name(number);
@@ -87,10 +103,13 @@ impl Keepers {
         if let Some(quorum) = setup.quorum {
             command.extend(["--quorum".to_owned(), quorum.to_string()]);
         }
+        if let Some(point) = &setup.fail_at {
+            command.extend(["--fail-at".to_owned(), point.clone()]);
+        }
         let command = net::command_in(&stage.net().namespace(host), &command);
         let driven = Driven::start(&name, command, REPLY_TIMEOUT)?;
         stage.listen_to(driven.client().clone());
-        self.seeds.push(driven.client().ask::<String>(Request::Address).await?);
+        self.seeds.push(address.to_string());
         self.nodes.insert(number, Keeper { driven, host });
         Ok(())
     }
@@ -111,6 +130,20 @@ impl Keepers {
         self.ledgers.end(node);
         keeper.driven.kill().await?;
         Ok(members[&name(node)].boot.clone())
+    }
+
+    /// Waits until a node has ended by itself.
+    pub(in crate::cluster) async fn until_ended(&mut self, node: usize) -> Result<(), Failure> {
+        let keeper = self.nodes.get_mut(&node).expect("a scenario waits for a node that runs");
+        let begin = now();
+        while let Err(failure) = keeper.driven.has_ended().await {
+            if begin.elapsed() > PATIENCE {
+                return Err(failure);
+            }
+        }
+        self.nodes.remove(&node);
+        self.ledgers.ended(node);
+        Ok(())
     }
 
     /// Stops a node, or lets it go on.
@@ -237,8 +270,17 @@ impl Ledgers {
 
     /// The node ends now.
     fn end(&mut self, node: usize) {
+        self.end_at(node, ledger::now_us());
+    }
+
+    /// The node has ended by itself, a while ago.
+    fn ended(&mut self, node: usize) {
+        self.end_at(node, ledger::now_us().saturating_sub(UNSEEN_US));
+    }
+
+    fn end_at(&mut self, node: usize, at_us: u64) {
         if let Some((_, end_us)) = self.files.get_mut(&node) {
-            *end_us = ledger::now_us();
+            *end_us = at_us;
         }
     }
 

@@ -15,7 +15,7 @@ use crate::{Failure, driven};
 use node::Keeper;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use swarm::ClusterSecret;
+use swarm::{ClusterSecret, FailPoint};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// How many nodes must be there for names to run
     #[arg(long)]
     quorum: Option<usize>,
+    /// The point of a move at which the process ends, for example `commit:sent`
+    #[arg(long)]
+    fail_at: Option<FailPoint>,
 }
 
 /// Answers requests until the end of stdin.

@@ -32,6 +32,10 @@ impl Keeper {
             Some(quorum) => builder.strategy(quorum.map_err(|e| Failure::new(e.to_string()))?),
             None => builder,
         };
+        let builder = match args.fail_at {
+            Some(point) => builder.fail_at(point),
+            None => builder,
+        };
         let swarm = builder
             .bind(args.bind)
             .cluster(&args.cluster)

@@ -70,6 +70,7 @@ pub(super) enum Scenario {
     MovesFreezeLong,
     MovesQuorum,
     MovesCycles,
+    MovesKill,
 }
 
 impl Scenario {
@@ -149,6 +150,9 @@ impl Scenario {
             Self::MovesQuorum => {
                 "a split under a quorum: the minority stops, and at no time does a name run twice"
             }
+            Self::MovesKill => {
+                "either end of a move dies at a step of it: each name runs once (--rounds)"
+            }
             Self::MovesCycles => {
                 "random splits and heals, names come and go: each runs once, memory flat (--rounds)"
             }
@@ -173,7 +177,8 @@ impl Scenario {
             | Self::MovesOneWay
             | Self::MovesNonTransitive
             | Self::MovesFreezeShort
-            | Self::MovesFreezeLong => 3,
+            | Self::MovesFreezeLong
+            | Self::MovesKill => 3,
             _ => 5,
         }
     }
@@ -236,6 +241,7 @@ impl Scenario {
             Self::MovesFreezeLong => moves::freeze::long(stage).await,
             Self::MovesQuorum => moves::quorum::split(stage).await,
             Self::MovesCycles => moves::cycles::cycles(stage).await,
+            Self::MovesKill => moves::kill::kill(stage).await,
         }
     }
 }

@@ -4,6 +4,7 @@
 pub(super) mod cuts;
 pub(super) mod cycles;
 pub(super) mod freeze;
+pub(super) mod kill;
 pub(super) mod quorum;
 pub(super) mod split;
 
@@ -53,13 +54,13 @@ async fn add(keepers: &Keepers, node: usize) -> Result<(), Failure> {
 }
 
 /// What the workers have counted, as a node reads it.
-async fn counts(keepers: &Keepers, node: usize) -> Result<BTreeMap<String, u64>, Failure> {
+async fn counts_through(keepers: &Keepers, node: usize) -> Result<BTreeMap<String, u64>, Failure> {
     keepers.ask(node, Request::Read { names: names().into_iter().collect() }).await
 }
 
 /// Whether each has counted so far.
 async fn all_counted(keepers: &Keepers, count: u64) -> Result<(), Failure> {
-    let counts = counts(keepers, 1).await?;
+    let counts = counts_through(keepers, 1).await?;
     let other = counts.iter().find(|(_, counted)| **counted != count);
     let seen = other.map_or(Ok(()), |(name, counted)| Err(format!("{counted} of {name}")));
     claim(&format!("each to have counted {count}"), seen)

@@ -1,6 +1,6 @@
 //! A split under a quorum: what is cut off stops before anybody else starts it.
 
-use super::{counts, fill, names, part, ran_once, runs_on, until_home, until_side_runs};
+use super::{counts_through, fill, names, part, ran_once, runs_on, until_home, until_side_runs};
 use crate::Failure;
 use crate::cluster::keeper::{Keepers, PATIENCE, Setup, Table, until};
 use crate::cluster::ledger::{last_end, now_us};
@@ -12,7 +12,8 @@ use std::time::Duration;
 /// time.
 pub(in super::super) async fn split(stage: &mut Stage) -> Result<Figures, Failure> {
     let wanted = stage.keeper_places().len() / 2 + 1;
-    let keepers = Keepers::start_as(stage, &Setup { quorum: Some(wanted) }).await?;
+    let keepers =
+        Keepers::start_as(stage, &Setup { quorum: Some(wanted), ..Setup::default() }).await?;
     fill(&keepers).await?;
     let mut nodes = keepers.numbers();
     let others = nodes.split_off(wanted);
@@ -40,7 +41,7 @@ pub(in super::super) async fn split(stage: &mut Stage) -> Result<Figures, Failur
     ran_once(&keepers, &names(), &[])?;
     // More than the minority had: whoever is one of just as many as are wanted stops, too, where it
     // does not hear in time that the others see the same nodes.
-    let lost = counts(&keepers, 1).await?.into_values().filter(|count| *count == 0).count();
+    let lost = counts_through(&keepers, 1).await?.into_values().filter(|count| *count == 0).count();
     Ok(Figures::default()
         .and_count("names", names().len())
         .and_count("of the minority", minor.len())
