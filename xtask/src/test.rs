@@ -58,7 +58,9 @@ fn registry_seeds() -> Step {
 
 /// All states of the protocols. In `ci` only the known broken variants are looked for.
 fn models() -> Step {
-    Step::cargo("models", "test --release --package swarm-models -- --nocapture").test_runner()
+    // One after the other: each search takes all cores.
+    let args = "test --release --package swarm-models -- --nocapture --test-threads 1";
+    Step::cargo("models", args).test_runner()
 }
 
 /// The move protocol alone: every message meets every fault thirty times.
