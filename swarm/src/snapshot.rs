@@ -36,6 +36,10 @@ pub struct Snapshot {
     pub malformed_frames: u64,
     /// Frames to other nodes that were too long to be sent.
     pub unsent_frames: u64,
+    /// What other nodes are to be told of monitors and links, and found no room in a queue.
+    pub unsent_watches: usize,
+    /// Ends of its processes that other nodes watch, and have not said that they know of.
+    pub untaken_ends: usize,
     /// Messages without a caller that found no process.
     pub lost_messages: u64,
     /// Messages without a caller that their worker does not list, or could not read.
@@ -75,6 +79,7 @@ impl From<PeerProgress> for PeerLog {
 pub(crate) fn of(node: &Node, core: &Core) -> Snapshot {
     let registry = node.registry();
     let members = core.members();
+    let (unsent_watches, untaken_ends) = core.watches.waiting();
     let logs = members.iter().filter(|member| member.id != *node.id());
     Snapshot {
         node: node.id().clone(),
@@ -90,6 +95,8 @@ pub(crate) fn of(node: &Node, core: &Core) -> Snapshot {
         refused_packets: node.swim().counters().refused.total(),
         malformed_frames: node.malformed() + core.malformed.load(Ordering::Relaxed),
         unsent_frames: core.unsent.load(Ordering::Relaxed),
+        unsent_watches,
+        untaken_ends,
         lost_messages: core.lost.load(Ordering::Relaxed),
         unhandled_messages: core.unhandled.load(Ordering::Relaxed),
         position: registry.position(node.id()),

@@ -155,7 +155,7 @@ impl Driver {
                 self.errands.open.retain(|_, (of, _)| *of != pid);
                 self.node.exited(now, pid, &reason);
                 self.core.ease(pid);
-                self.core.watches.watcher_ended(&self.core, pid);
+                self.core.watches.watcher_ended(&self.core, pid, &reason);
             }
             Notice::Frozen { ticket, handoff, .. } => {
                 if let Some((_, Errand::Freeze(freeze))) = self.errands.open.remove(&ticket) {
@@ -206,7 +206,9 @@ impl Driver {
             Ask::Monitor(target) => {
                 self.core.watches.watch(&self.core, target, Watcher::Process(pid));
             }
-            Ask::Link(target) => self.core.watches.link(&self.core, target, pid),
+            Ask::Link(target) => {
+                self.core.watches.link(&self.core, target, pid);
+            }
             _ => (),
         }
     }

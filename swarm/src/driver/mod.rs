@@ -172,6 +172,8 @@ impl Driver {
             }
             self.pump();
             self.do_what_is_due();
+            // The node has something to do several times a second, if only to probe another one.
+            self.core.watches.retry(&self.core);
         }
         self.finish().await;
     }

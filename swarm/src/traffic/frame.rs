@@ -46,6 +46,11 @@ pub(crate) enum Frame {
         /// The encoded reason.
         reason: Bytes,
     },
+    /// The receiver's word of the end of a process has been taken.
+    Taken {
+        /// The sender's number for the monitor.
+        watch: u64,
+    },
     /// The mailbox of a process of the sender is full: send it nothing more.
     Pause(Pid),
     /// It has room again.
@@ -114,6 +119,7 @@ const RESUME: u8 = 11;
 const LEAVING: u8 = 12;
 const FIN: u8 = 13;
 const LINK: u8 = 14;
+const TAKEN: u8 = 15;
 
 impl Frame {
     /// Appends the frame to `out`.
@@ -153,6 +159,7 @@ impl Frame {
                 out.extend_from_slice(&pid.to_bytes());
             }
             Self::Demonitor { watch } => numbered(out, DEMONITOR, *watch),
+            Self::Taken { watch } => numbered(out, TAKEN, *watch),
             Self::Down { watch, reason } => {
                 numbered(out, DOWN, *watch);
                 out.extend_from_slice(reason);
@@ -179,6 +186,7 @@ impl Frame {
             }
             MONITOR => Self::Monitor { watch: bytes.try_get_u64_le().ok()?, pid: pid(&mut bytes)? },
             DEMONITOR => Self::Demonitor { watch: bytes.try_get_u64_le().ok()? },
+            TAKEN => Self::Taken { watch: bytes.try_get_u64_le().ok()? },
             DOWN => Self::Down { watch: bytes.try_get_u64_le().ok()?, reason: bytes },
             LINK => Self::Link { pid: pid(&mut bytes)?, to: pid(&mut bytes)? },
             PAUSE => Self::Pause(pid(&mut bytes)?),
@@ -325,6 +333,7 @@ mod tests {
         check(Frame::Reply { correlation: 1, outcome: Err(text(b"x")) });
         check(Frame::Monitor { watch: 2, pid: to });
         check(Frame::Demonitor { watch: 2 });
+        check(Frame::Taken { watch: 2 });
         check(Frame::Down { watch: 2, reason: text(b"x") });
         check(Frame::Link { pid: to, to: Pid::new(boot, 4) });
         check(Frame::Pause(to));

@@ -157,10 +157,18 @@ impl Inbox for Inbound {
                     core.watches.unserve(&core, boot, watch);
                 }
             }
-            Frame::Link { pid, to } => core.watches.link(&core, pid, to),
+            Frame::Link { pid, to } => core.watches.link_back(&core, pid, to),
             Frame::Down { watch, reason } => {
                 let reason = codec::decode(&reason, SMALL).unwrap_or(ExitReason::NodeDown);
-                core.watches.told(&core, watch, reason);
+                // Of a session that has ended it is told again on the next.
+                if let Some(boot) = core.routes.boot(from) {
+                    core.watches.told(&core, boot, watch, reason);
+                }
+            }
+            Frame::Taken { watch } => {
+                if let Some(boot) = core.routes.boot(from) {
+                    core.watches.taken(boot, watch);
+                }
             }
             Frame::Pause(pid) => core.routes.pause(pid),
             Frame::Resume(pid) => core.routes.resume(pid),

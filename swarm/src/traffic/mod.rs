@@ -10,6 +10,7 @@ pub(crate) use many::Outcomes;
 mod outbound;
 mod routes;
 mod seldom;
+mod watch_books;
 mod watches;
 
 pub(crate) use frame::{Call, Frame, Mail, encode_mail};

@@ -95,13 +95,13 @@ impl<W: Worker> Cx<W> {
     }
 
     /// Has [`Worker::down`] called when a process ends: once for each call of this, also for a pid
-    /// that never was. Above 65,536 monitors it ends as `Overloaded`.
+    /// that never was, and whatever becomes of the session with its node in between. Above 65,536 monitors it ends as `Overloaded`.
     pub fn monitor(&mut self, pid: Pid) {
         self.context.monitor(pid);
     }
 
-    /// Links with a process: when one of the two ends abnormally, the other ends too, after its
-    /// `die`. Twice is once.
+    /// Links with a process of any node: when one of the two ends abnormally, or its node is held
+    /// dead, the other ends too, after its `die`. Twice is once.
     pub fn link(&mut self, pid: Pid) {
         self.context.link(pid);
     }
