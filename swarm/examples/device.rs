@@ -11,9 +11,10 @@
 //! The first prints the second's command line. Ctrl-C or a SIGTERM leaves: the devices move to the
 //! other node.
 
+mod node;
+
 use clap::Parser;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
 use std::time::Duration;
 use swarm::*;
 
@@ -118,14 +119,8 @@ impl Handle<Shout> for Device {
 /// A node that runs devices.
 #[derive(Parser)]
 struct Options {
-    /// The node's name.
-    name: String,
-    /// Where a node of the cluster gossips.
-    #[arg(long)]
-    seed: Vec<String>,
-    /// The file with the cluster's secret.
-    #[arg(long)]
-    secret: Option<PathBuf>,
+    #[command(flatten)]
+    node: node::NodeOptions,
     /// How many devices to register.
     #[arg(long, default_value_t = 4)]
     devices: usize,
@@ -134,17 +129,9 @@ struct Options {
 #[tokio::main]
 async fn main() -> Result<()> {
     let options = Options::parse();
-    let (secret, path) = secret(&options)?;
-    let swarm = Swarm::builder(&options.name)
-        .bind("127.0.0.1:0")
-        .seeds(options.seed)
-        .secret(secret)
-        .worker::<Device>()
-        .start()
-        .await?;
-    let (address, file) = (swarm.local_addr(), path.display());
-    println!("{} gossips on {address}; another node in another terminal:", options.name);
-    println!("  cargo run --example device -- b --seed {address} --secret {file}");
+    let (builder, secret) = options.node.builder()?;
+    let swarm = builder.worker::<Device>().start().await?;
+    node::invite(&swarm, "device", &secret);
 
     for number in 1..=options.devices {
         let name = format!("device-{number}");
@@ -154,41 +141,13 @@ async fn main() -> Result<()> {
         println!("{}", device.call(Hello).await?);
     }
     swarm.cast("device-1", SetDelay(Duration::from_secs(1))).await?;
-    let heard = swarm.publish("foo", Shout(format!("{} is here", options.name))).await;
+    let heard = swarm.publish("foo", Shout(format!("{} is here", options.node.name()))).await;
     println!("{heard} devices were told");
     for reply in swarm.multi_call("foo", Hello).await {
         println!("{reply}");
     }
 
-    asked_to_leave().await;
-    println!("{} leaves", options.name);
+    node::asked_to_leave().await;
+    println!("{} leaves", options.node.name());
     swarm.leave().await
-}
-
-/// Waits for a Ctrl-C, or for the signal with which a service manager ends a program.
-#[cfg(unix)]
-async fn asked_to_leave() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).expect("signals can be waited for");
-    tokio::select! {
-        _ = terminate.recv() => (),
-        waited = tokio::signal::ctrl_c() => waited.expect("signals can be waited for"),
-    }
-}
-
-/// Waits for a Ctrl-C.
-#[cfg(not(unix))]
-async fn asked_to_leave() {
-    tokio::signal::ctrl_c().await.expect("signals can be waited for");
-}
-
-/// The secret of the cluster: from the file that was named, else a new one in a new file.
-fn secret(options: &Options) -> Result<(ClusterSecret, PathBuf)> {
-    if let Some(path) = &options.secret {
-        return Ok((ClusterSecret::from_file(path)?, path.clone()));
-    }
-    let name = format!("swarm-secret-{}-{}", options.name, std::process::id());
-    let (secret, path) = (ClusterSecret::generate(), std::env::temp_dir().join(name));
-    secret.to_file(&path)?;
-    Ok((secret, path))
 }

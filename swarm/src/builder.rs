@@ -6,10 +6,11 @@ use crate::core::Core;
 use crate::driver::{Driver, Errands, Started};
 use crate::lists::Lists;
 use crate::node::{Differs, MakeStrategy, Node, NodeMeta, Parts, Placing, Strategies, TOLD_WITHIN};
-use crate::scope::{ScopeBuilder, ring};
+use crate::resolver::{Contender, Keep, Resolvers};
+use crate::scope::{ScopeBuilder, ring, split_kind};
 use crate::traffic::Inbound;
 use crate::worker::{KindError, Kinds};
-use crate::{ConfigError, NodePattern, StartError, Swarm, Worker};
+use crate::{ConfigError, Name, NodePattern, StartError, Swarm, Worker};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub struct Builder {
     kinds: Kinds,
     kind_error: Option<KindError>,
     strategies: BTreeMap<Scope, MakeStrategy>,
+    resolvers: Resolvers,
     scope_error: Option<ConfigError>,
     allow: Vec<NodePattern>,
     deny: Vec<NodePattern>,
@@ -122,6 +124,7 @@ impl Builder {
             kinds: Kinds::default(),
             kind_error: None,
             strategies: BTreeMap::from([(Scope::default(), ring())]),
+            resolvers: Resolvers::default(),
             scope_error: None,
             allow: Vec::new(),
             deny: Vec::new(),
@@ -194,6 +197,26 @@ impl Builder {
         self
     }
 
+    /// Which of two copies of a name of this kind stays, where two sides of a partition, or nodes
+    /// that had not met, each ran one. `resolver` gets the name and both copies, in the order of
+    /// their pids, which is that of when their nodes started. The one that it does not keep hands
+    /// its state to the other's [`resolve_conflict`](Worker::resolve_conflict) and ends; where it
+    /// keeps neither, both end and the name is free. Without a resolver the higher token stays:
+    /// the copy that was started or moved more often.
+    ///
+    /// It is asked on the nodes of both copies, once on each, and must say the same on both: all
+    /// nodes that serve the kind must have the same one, and it must depend on nothing else. One that
+    /// would go round among three copies is asked eight times. It runs in the node's task and must
+    /// not wait; a panic stays inside it: [`Event::ResolverFailed`](crate::Event::ResolverFailed)
+    /// tells, and the higher token stays.
+    pub fn resolver<W: Worker>(
+        mut self,
+        resolver: impl Fn(&Name, &Contender, &Contender) -> Keep + Send + Sync + 'static,
+    ) -> Self {
+        self.resolvers.add(W::KIND.to_owned(), resolver);
+        self
+    }
+
     /// Declares a scope: a swarm inside the cluster, with names, groups, kinds and a strategy of
     /// its own, on the nodes that declare it. `scope` says what this node has to say of it; its name
     /// has 1 to 64 bytes, none of them zero. [`Swarm::scope`] is the handle for it.
@@ -209,7 +232,8 @@ impl Builder {
             Ok(of) => {
                 let strategy = self.strategies.entry(of.clone()).or_insert_with(ring);
                 let (kinds, kind_error) = (&mut self.kinds, &mut self.kind_error);
-                let _ = scope(ScopeBuilder { scope: &of, kinds, kind_error, strategy });
+                let resolvers = &mut self.resolvers;
+                let _ = scope(ScopeBuilder { scope: &of, kinds, kind_error, strategy, resolvers });
             }
             Err(error) => {
                 let value = format!("{} bytes long", name.len());
@@ -299,6 +323,10 @@ impl Builder {
         if let Some(error) = self.kind_error {
             return Err(ConfigError::new("worker", error.to_string(), "served without").into());
         }
+        if let Some(kind) = self.resolvers.kinds().find(|kind| self.kinds.get(kind).is_none()) {
+            let kind = split_kind(kind).1;
+            return Err(ConfigError::new("resolver", kind, "of a kind that is served").into());
+        }
         if let Some(error) = self.scope_error {
             return Err(error.into());
         }
@@ -343,6 +371,7 @@ impl Builder {
             cluster: self.cluster,
             kinds: self.kinds,
             strategies: Strategies(self.strategies),
+            resolvers: self.resolvers,
             lists,
             weight,
             roles: self.roles,
@@ -371,6 +400,7 @@ struct Plan {
     cluster: String,
     kinds: Kinds,
     strategies: Strategies,
+    resolvers: Resolvers,
     lists: Lists,
     weight: Weight,
     roles: BTreeSet<String>,
@@ -540,6 +570,7 @@ impl Plan {
                 reconciler: Reconciler::new(now, handoff.clone(), me.clone(), rng.fork()),
                 placing: Placing::new(self.strategies.clone(), self.lists.clone()),
                 policies: policies.collect(),
+                resolvers: self.resolvers.clone(),
                 seeded: !self.seeds.is_empty(),
                 me: me.clone(),
                 meta,

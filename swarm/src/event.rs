@@ -156,6 +156,14 @@ pub enum Event {
         /// Why, in words.
         reason: String,
     },
+    /// The resolver of a kind panicked. The claims decide which copy of the name stays, as they do
+    /// without one.
+    ResolverFailed {
+        /// The name.
+        name: Name,
+        /// What it said.
+        reason: String,
+    },
     /// Not all nodes agreed on who owns what in time. This one goes on without them.
     AgreementOverdue {
         /// Those that did not answer.
@@ -221,7 +229,8 @@ impl Event {
             | Self::NameMoved { name, .. }
             | Self::MoveEnded { name, .. }
             | Self::ConflictResolved { name, .. }
-            | Self::ConflictStateLost { name, .. } => scope.holds(name.as_bytes()),
+            | Self::ConflictStateLost { name, .. }
+            | Self::ResolverFailed { name, .. } => scope.holds(name.as_bytes()),
             Self::QuorumLost { scope: of, .. }
             | Self::QuorumRegained { scope: of }
             | Self::TooManyNodes { scope: of, .. }

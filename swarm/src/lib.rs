@@ -99,6 +99,9 @@ pub use reference::{Address, Ref};
 mod registered;
 pub use registered::Registered;
 
+mod resolver;
+pub use resolver::{Contender, Keep};
+
 mod scope;
 pub use scope::ScopeBuilder;
 

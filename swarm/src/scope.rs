@@ -1,6 +1,7 @@
 //! Scopes at the facade: what a node declares of one, and kinds in it.
 
 use crate::node::MakeStrategy;
+use crate::resolver::{Contender, Keep, Resolvers};
 use crate::worker::{KindError, Kinds};
 use crate::{Name, ToName, Worker};
 use std::borrow::Cow;
@@ -15,6 +16,7 @@ pub struct ScopeBuilder<'a> {
     pub(crate) kinds: &'a mut Kinds,
     pub(crate) kind_error: &'a mut Option<KindError>,
     pub(crate) strategy: &'a mut MakeStrategy,
+    pub(crate) resolvers: &'a mut Resolvers,
 }
 
 impl ScopeBuilder<'_> {
@@ -24,6 +26,16 @@ impl ScopeBuilder<'_> {
         if let Err(error) = self.kinds.add::<W>(self.scope) {
             self.kind_error.get_or_insert(error);
         }
+        self
+    }
+
+    /// Which of two copies of a name of this kind stays, as
+    /// [`Builder::resolver`](crate::Builder::resolver) says it of what is in no scope.
+    pub fn resolver<W: Worker>(
+        self,
+        resolver: impl Fn(&Name, &Contender, &Contender) -> Keep + Send + Sync + 'static,
+    ) -> Self {
+        self.resolvers.add(kind_in(self.scope, W::KIND).into_owned(), resolver);
         self
     }
 

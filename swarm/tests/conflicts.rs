@@ -5,7 +5,8 @@
 mod common;
 
 use common::*;
-use swarm::{BoxError, Config, Cx, Event, Handle, Swarm, Worker};
+use std::sync::{Arc, Mutex};
+use swarm::{BoxError, Config, Contender, Cx, Event, Handle, Keep, Swarm, Worker};
 
 /// Nodes that know nothing of each other, but have one secret.
 fn apart() -> Cluster {
@@ -150,6 +151,99 @@ async fn a_loser_that_hands_nothing_over_stops() {
         until_agreed(&cluster, name, CONVERGED).await;
         assert_eq!(count(name, "b", |life| matches!(life, Life::Resolved(_))), 0, "{name}");
     }
+}
+
+/// Two nodes that each have a copy of these names, and one resolver; then they meet. Returns how
+/// often each of them asked it about each name.
+async fn resolved_by(
+    names: &[&str],
+    resolver: impl Fn(&swarm::Name, &Contender, &Contender) -> Keep + Send + Sync + Clone + 'static,
+) -> (Cluster, Vec<Vec<String>>) {
+    let mut cluster = apart();
+    let mut asked = Vec::new();
+    for (node, counted) in [("a", 1), ("b", 10)] {
+        let (resolver, asks) = (resolver.clone(), Arc::new(Mutex::new(Vec::new())));
+        asked.push(Arc::clone(&asks));
+        let builder = Cluster { secret: cluster.secret.clone(), nodes: Vec::new() }.builder(node);
+        let builder = builder.resolver::<Probe>(move |name, first, second| {
+            assert!(first.pid < second.pid && first.pid.boot == first.node.boot);
+            asks.lock().expect("nobody panics while it is held").push(name.to_string());
+            resolver(name, first, second)
+        });
+        let node = builder.start().await.expect("the node starts");
+        cluster.nodes.push(node.clone());
+        for name in names {
+            register(&node, name, counted, Go::Resume).await;
+        }
+    }
+    meet(&mut cluster).await;
+    for name in names {
+        let ended = || count(name, "a", died) + count(name, "b", died) > 0;
+        until("one copy ends", secs(20), ended).await;
+    }
+    let asked = asked.iter().map(|asks| asks.lock().expect("not poisoned").clone());
+    let asked = asked.collect();
+    (cluster, asked)
+}
+
+fn died(life: &Life) -> bool {
+    *life == Life::Died
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resolver_keeps_either_copy() {
+    let names = ["keep-a-1", "keep-a-2", "keep-b-1", "keep-b-2"];
+    let resolver = |name: &swarm::Name, first: &Contender, _: &Contender| {
+        let wanted =
+            if name.as_str().is_some_and(|name| name.starts_with("keep-a")) { "a" } else { "b" };
+        if first.node.name.as_str() == wanted { Keep::First } else { Keep::Second }
+    };
+    let (cluster, asked) = resolved_by(&names, resolver).await;
+    for name in names {
+        until_agreed(&cluster, name, CONVERGED).await;
+        let (kept, lost) = if name.starts_with("keep-a") { ("a", "b") } else { ("b", "a") };
+        for node in &cluster.nodes {
+            assert_eq!(node.call(name, Add(0)).await, Ok(11), "with the state of the other one");
+        }
+        let resolved = |of: &str| count(name, of, |life| matches!(life, Life::Resolved(_)));
+        assert_eq!((resolved(kept), resolved(lost)), (1, 0), "{name}");
+        until("the other one ends", CONVERGED, || count(name, lost, died) == 1).await;
+        for asked in &asked {
+            assert!(asked.iter().filter(|of| *of == name).count() <= 1, "{asked:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resolver_that_keeps_neither_frees_the_name() {
+    let names: Vec<String> = (0..10).map(|at| format!("neither-{at}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (cluster, _) = resolved_by(&names, |_, _, _| Keep::Neither).await;
+    for name in &names {
+        until("both end", CONVERGED, || count(name, "a", died) == 1 && count(name, "b", died) == 1)
+            .await;
+        cluster.until_all(name, CONVERGED, None).await;
+        let resolved = |life: &Life| matches!(life, Life::Resolved(_));
+        assert_eq!(count(name, "a", resolved) + count(name, "b", resolved), 0);
+        register(&cluster.nodes[0], name, 5, Go::Resume).await;
+        until_agreed(&cluster, name, CONVERGED).await;
+        assert_eq!(cluster.nodes[2].call(*name, Add(1)).await, Ok(6), "it was free");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resolver_that_panics_decides_nothing() {
+    let (cluster, _) = resolved_by(&["bad-luck"], |_, _, _| panic!("bad luck")).await;
+    until_agreed(&cluster, "bad-luck", CONVERGED).await;
+    assert_eq!(cluster.nodes[2].call("bad-luck", Add(0)).await, Ok(11));
+    assert_eq!(count("bad-luck", "a", died), 1, "the copy with the lower token");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resolver_of_a_kind_that_is_not_served_is_an_error() {
+    let node = Swarm::builder("a").resolver::<Probe>(|_, _, _| Keep::First).start().await;
+    let error = node.expect_err("refused").to_string();
+    assert!(error.contains("resolver") && error.contains("probe"), "{error}");
 }
 
 /// A worker of the same kind, of a release whose state is another one.

@@ -11,8 +11,10 @@
 
 use super::Node;
 use super::losing::Losing;
+use super::resolving::Decided;
 use super::winning::Winning;
 use crate::Event as Public;
+use crate::resolver::Kept;
 use std::collections::{BTreeMap, BTreeSet};
 use swarm_base::{Instant, Name, NodeId};
 use swarm_handoff::{AbortReason, Cancelled};
@@ -27,6 +29,8 @@ pub(super) struct Conflicts {
     pub(super) winning: BTreeMap<Name, Winning>,
     /// Names to look at again: the winner's node said no, or nothing yet, or the loser hangs.
     pub(super) again: Again,
+    /// What resolvers have said, by names.
+    pub(super) decided: BTreeMap<Name, Decided>,
     /// How many times a copy of this node was asked to end.
     pub(super) rounds: u64,
 }
@@ -46,6 +50,7 @@ impl Conflicts {
     pub(super) fn forget(&mut self, name: &Name) {
         self.losing.remove(name);
         self.winning.remove(name);
+        self.decided.remove(name);
         self.again.remove(name);
     }
 
@@ -152,8 +157,13 @@ impl Node {
                     // Its thaw is still to come, and would undo what is frozen here.
                     Cancelled::Aborted => self.conflicts.again.set(name.clone(), now),
                     Cancelled::NotMoving => {
+                        let kept = self.decide(&own, &winner_node, &winner);
+                        if kept == Some(Kept::Process(pid)) && self.claim_kept(now, &own) {
+                            return;
+                        }
+                        let ends_both = kept == Some(Kept::Nobody);
                         let (loser, winner) = ((pid, own.token), (winning, winner.token));
-                        self.begin_losing(now, name, loser, winner, winner_node);
+                        self.begin_losing(now, name, loser, winner, winner_node, ends_both);
                     }
                 }
             }

@@ -22,6 +22,8 @@ pub(super) struct Losing {
     loser: (Pid, Token),
     winner: (Pid, Token),
     winner_node: NodeId,
+    /// Whether the winner is to end as well: a resolver keeps neither.
+    ends_both: bool,
     /// Which time it was asked to end: what an earlier freeze says comes too late.
     round: u64,
     hands: Hands,
@@ -51,7 +53,7 @@ const RESEND_AFTER: Duration = Duration::from_secs(2);
 const RESEND_AFTER_MAX: Duration = Duration::from_secs(30);
 
 /// How long a loser may take to end.
-const LOSER_GRACE: Duration = Duration::from_secs(5);
+pub(super) const LOSER_GRACE: Duration = Duration::from_secs(5);
 
 impl Conflicts {
     fn losing_to(&self, node: &NodeId) -> Vec<Name> {
@@ -70,10 +72,12 @@ impl Node {
         loser: (Pid, Token),
         winner: (Pid, Token),
         winner_node: NodeId,
+        ends_both: bool,
     ) {
         self.conflicts.rounds += 1;
         let (round, resend, pid) = (self.conflicts.rounds, RESEND_AFTER, loser.0);
-        let losing = Losing { loser, winner, winner_node, round, hands: Hands::Asked, resend };
+        let hands = Hands::Asked;
+        let losing = Losing { loser, winner, winner_node, ends_both, round, hands, resend };
         self.conflicts.losing.insert(name.clone(), losing);
         self.conflicts.again.set(name.clone(), now + self.moves.config().freeze_timeout);
         self.command(Command::Freeze { freeze: Freeze::Conflict(name.clone(), round), pid });
@@ -111,7 +115,8 @@ impl Node {
         self.conflicts.again.set(name.clone(), now + losing.resend);
         losing.resend = (losing.resend * 2).min(RESEND_AFTER_MAX);
         let (loser, winner, to) = (losing.loser, losing.winner, losing.winner_node.clone());
-        let step = ConflictStep::State(state);
+        let step =
+            if losing.ends_both { ConflictStep::Neither } else { ConflictStep::State(state) };
         self.send(&to, &Wire::Conflict(Conflict { name: name.clone(), loser, winner, step }));
     }
 
@@ -125,7 +130,10 @@ impl Node {
             return;
         }
         let Some(losing) = self.conflicts.losing.remove(&name) else { return };
-        if step == ConflictStep::Yes {
+        if step == ConflictStep::Yes && losing.ends_both {
+            self.end_copy(now, &name);
+            self.reconsider(now, &name);
+        } else if step == ConflictStep::Yes {
             self.end_loser(now, name, losing);
         } else {
             self.thaw(now, &name);

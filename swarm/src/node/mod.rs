@@ -25,6 +25,7 @@ mod quorum;
 mod registering;
 mod requests;
 mod reserved;
+mod resolving;
 mod resuming;
 mod rings;
 mod sessions;
@@ -46,6 +47,7 @@ pub(crate) use settings::{Differs, TOLD_WITHIN};
 pub use wire::Stop;
 pub(crate) use wire::{Outcome, What, Wire};
 
+use crate::resolver::Resolvers;
 use crate::scope::split_kind;
 use answered::Answered;
 use asks::Asks;
@@ -93,6 +95,7 @@ pub(crate) struct Parts {
     pub reconciler: Reconciler,
     pub placing: Placing,
     pub policies: BTreeMap<String, Policy>,
+    pub resolvers: Resolvers,
     /// Whether the node owns nothing until a seed has handed over the member list.
     pub seeded: bool,
 }
@@ -115,6 +118,7 @@ pub(crate) struct Node {
     asks: Asks,
     answered: Answered,
     conflicts: Conflicts,
+    resolvers: Resolvers,
     standbys: Standbys,
     reserved: Reserved,
     leaving: Leaving,
@@ -180,6 +184,7 @@ impl Node {
             asks: Asks::default(),
             answered: Answered::default(),
             conflicts: Conflicts::default(),
+            resolvers: parts.resolvers,
             standbys: Standbys::default(),
             reserved: Reserved::default(),
             plan_at: None,

@@ -74,9 +74,13 @@ impl Node {
             return;
         }
         let At::Running(pid) = claim.at else { return };
-        let token = self.next_token(name);
-        let claim = Claim { token, ..claim };
-        self.registry.append(now, Fact::Named(claim));
+        self.claim_anew(now, pid, claim);
+    }
+
+    /// The process of a claim claims its name anew, above all that is known.
+    pub(super) fn claim_anew(&mut self, now: Instant, pid: Pid, claim: Claim) {
+        let token = self.next_token(&claim.name);
+        self.registry.append(now, Fact::Named(Claim { token, ..claim }));
         self.command(Command::Retoken { pid, token });
     }
 

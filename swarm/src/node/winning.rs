@@ -70,6 +70,9 @@ impl Node {
 
     /// What is known of `name` changed, or time has passed: copies may have ended.
     pub(super) fn conflict_changed(&mut self, now: Instant, name: &Name) {
+        if !self.conflicts.decided.is_empty() && self.copies(name) <= 1 {
+            self.conflict_over(now, name);
+        }
         let Some(mut winning) = self.conflicts.winning.remove(name) else { return };
         winning.copies = self.copies(name);
         winning.taken.retain(|loser, taken| match taken.is_in {
@@ -101,6 +104,10 @@ impl Node {
             ConflictStep::State(state) => {
                 let asks = Conflict { name, loser, winner, step: ConflictStep::Yes };
                 self.take_in(from, asks, state.map(serde_bytes::ByteBuf::into_vec));
+            }
+            ConflictStep::Neither => {
+                let asks = Conflict { name, loser, winner, step };
+                self.end_with_loser(now, from, asks);
             }
             step => self.loser_answered(now, from, Conflict { name, loser, winner, step }),
         }
@@ -136,6 +143,21 @@ impl Node {
         let winning = self.conflicts.winning.entry(name.clone()).or_default();
         winning.taken.insert(loser, taken);
         self.command(Command::Resolve { name, loser, pid: winner.0, state });
+    }
+
+    /// A loser's node says that neither copy is to stay.
+    fn end_with_loser(&mut self, now: Instant, from: &NodeId, asks: Conflict) {
+        let own = self.registry.own(&asks.name);
+        let is_exact = own
+            .is_some_and(|own| (own.at, own.token) == (At::Running(asks.winner.0), asks.winner.1));
+        // Where it has ended already, its log says so, and the loser ends by that.
+        if !is_exact || self.is_closing || self.conflicts.involves(&asks.name) {
+            return self.answer_loser(from, asks, ConflictStep::No);
+        }
+        let _ = self.moves.cancel(now, &asks.name, AbortReason::Conflict);
+        self.end_copy(now, &asks.name);
+        self.reconsider(now, &asks.name);
+        self.answer_loser(from, asks, ConflictStep::Yes);
     }
 
     fn answer_loser(&mut self, from: &NodeId, asks: Conflict, step: ConflictStep) {

@@ -444,6 +444,9 @@ pub(crate) enum ConflictStep {
     /// The loser is frozen; this is its state, if it hands one over.
     #[serde(rename = "s")]
     State(Option<serde_bytes::ByteBuf>),
+    /// A resolver keeps neither: the loser is about to end, and the winner is to end as well.
+    #[serde(rename = "b")]
+    Neither,
     /// The winner runs and has what it was sent: the loser may stop.
     #[serde(rename = "y")]
     Yes,

@@ -4,6 +4,7 @@ use super::Defect;
 use super::temper::Temper;
 use crate::lists::Lists;
 use crate::node::{MakeStrategy, Node, NodeMeta, Parts, Placing, Strategies};
+use crate::resolver::{Keep, Resolvers};
 use crate::scope::kind_in;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -125,12 +126,25 @@ impl Make {
                 Lists::default(),
             ),
             policies: policies.collect(),
+            resolvers: resolvers(),
             seeded: !seeds.is_empty(),
             me,
             meta,
         };
         (Node::new(now, parts), rng)
     }
+}
+
+/// In the scope a resolver decides, as often for the one copy as for the other.
+fn resolvers() -> Resolvers {
+    let mut resolvers = Resolvers::default();
+    for kind in [EVERYWHERE, SOMEWHERE] {
+        resolvers.add(kind_in(&scope(), kind).into_owned(), |_, first, second| {
+            let random = first.pid.boot.random ^ second.pid.boot.random;
+            if random.is_multiple_of(2) { Keep::First } else { Keep::Second }
+        });
+    }
+    resolvers
 }
 
 /// The number of a node, from 1.
