@@ -10,6 +10,9 @@ pub(super) const QUICKSTART: &str = "swarm/examples/quickstart.rs";
 /// A quick start above this is not one.
 const QUICKSTART_LINES_MAX: usize = 40;
 
+/// The contents of the book.
+const SUMMARY: &str = "SUMMARY.md";
+
 const EXAMPLES: &str = "swarm/examples";
 
 pub(super) fn check(root: &Path) -> Result<Problems, Failure> {
@@ -22,13 +25,32 @@ pub(super) fn check(root: &Path) -> Result<Problems, Failure> {
             }
         }
     }
+    let pages = read_all(&root.join("docs"), "md")?;
+    problems.extend(check_summary(&pages));
     if root.join(EXAMPLES).is_dir() {
         let examples = read_all(&root.join(EXAMPLES), "rs")?;
-        for (page, text) in read_all(&root.join("docs"), "md")? {
+        for (page, text) in pages {
             problems.extend(check_passages(&format!("docs/{page}"), &text, &examples));
         }
     }
     Ok(problems)
+}
+
+/// The book has every page, and only pages that are there.
+fn check_summary(pages: &[(String, String)]) -> Problems {
+    let Some((_, summary)) = pages.iter().find(|(page, _)| page == SUMMARY) else {
+        return Problems::new();
+    };
+    let listed = |page: &str| summary.contains(&format!("]({page})"));
+    let mut problems = Problems::new();
+    for (page, _) in pages.iter().filter(|(page, _)| page != SUMMARY && !listed(page)) {
+        problems.push(format!("docs/{SUMMARY}: {page} is not in it"));
+    }
+    let links = summary.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+    for (page, _) in links.filter(|(page, _)| !pages.iter().any(|(known, _)| known == page)) {
+        problems.push(format!("docs/{SUMMARY}: there is no page {page}"));
+    }
+    problems
 }
 
 fn check_length(quickstart: &str) -> Option<String> {
@@ -106,6 +128,16 @@ mod tests {
             assert!(check_verbatim("README.md", PAGE, other).is_some());
         }
         assert!(check_verbatim("README.md", "no code", EXAMPLE).is_some());
+    }
+
+    #[test]
+    fn a_book_that_lacks_a_page_or_lists_none_is_found() {
+        let pages = |summary: &str, page: &str| {
+            [(SUMMARY.to_owned(), summary.to_owned()), (page.to_owned(), String::new())]
+        };
+        assert_eq!(check_summary(&pages("- [A](a.md)\n", "a.md")), Problems::new());
+        assert_eq!(check_summary(&pages("- [A](a.md)\n", "b.md")).len(), 2);
+        assert_eq!(check_summary(&[("a.md".to_owned(), String::new())]), Problems::new());
     }
 
     #[test]
