@@ -13,7 +13,7 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
-use swarm_base::Token;
+use swarm_base::{Instant, Token};
 use tokio::time::timeout;
 
 /// How a process comes into being.
@@ -126,6 +126,11 @@ struct Life<B> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Running,
+    /// It handles what waits, and nothing that comes.
+    Stopping {
+        until: Instant,
+        grace: Duration,
+    },
     /// The snapshot of its state is taken.
     Frozen,
     /// Started, and waiting to take over.
@@ -151,7 +156,7 @@ impl<B: Behaviour> Life<B> {
     async fn handle_all(&mut self) -> Finish {
         loop {
             let context = self.behaviour.context();
-            if self.phase == Phase::Running {
+            if matches!(self.phase, Phase::Running | Phase::Stopping { .. }) {
                 if context.has_asks() {
                     context.flush().await;
                 }
@@ -159,8 +164,13 @@ impl<B: Behaviour> Life<B> {
                     return self.clean(ExitReason::Stopped);
                 }
             }
+            if let Phase::Stopping { until, grace } = self.phase
+                && (self.handle.mailbox().len() == 0 || until <= self.processes.now())
+            {
+                return Finish::Clean { reason: ExitReason::Stopped, grace };
+            }
             let intake = match self.phase {
-                Phase::Running => Intake::All,
+                Phase::Running | Phase::Stopping { .. } => Intake::All,
                 Phase::Frozen | Phase::Standby => Intake::Signals,
             };
             let (next, eased) = poll_fn(|_| self.handle.mailbox().poll_next(intake)).await;
@@ -221,6 +231,11 @@ impl<B: Behaviour> Life<B> {
                 return self.resolve(ticket, state, phase).await.err();
             }
             (Signal::Take { ticket, forward }, _) => return Some(Finish::Take { ticket, forward }),
+            (Signal::Stop { grace }, Phase::Running) => {
+                self.handle.mailbox().refuse();
+                // The other half is for its `die`.
+                self.phase = Phase::Stopping { until: self.processes.now() + grace / 2, grace };
+            }
             (Signal::Stop { grace }, _) => {
                 return Some(Finish::Clean { reason: ExitReason::Stopped, grace });
             }
@@ -248,6 +263,7 @@ impl<B: Behaviour> Life<B> {
                     Err(_) => Handoff::Failed { message: format!("took more than {limit:?}") },
                 }
             }
+            Phase::Stopping { .. } => Handoff::Failed { message: "it is being stopped".into() },
             Phase::Frozen => Handoff::Failed { message: "it is frozen already".into() },
             Phase::Standby => Handoff::Failed { message: "it is a standby".into() },
         };
@@ -279,7 +295,9 @@ impl<B: Behaviour> Life<B> {
                 let taken = resolving.map_err(panicked)?;
                 taken.map_err(|reason| ResolveError::Undecodable { reason })
             }
-            Phase::Frozen | Phase::Standby => Err(ResolveError::NotRunning),
+            Phase::Stopping { .. } | Phase::Frozen | Phase::Standby => {
+                Err(ResolveError::NotRunning)
+            }
         };
         self.processes.notify(Notice::Resolved { ticket, pid: self.handle.pid(), result }).await;
         Ok(())

@@ -168,7 +168,8 @@ impl Processes {
         Call::new(self.clone(), deadline)
     }
 
-    /// Stops a process: it finishes its handler and cleans up, and after `grace` it is killed.
+    /// Stops a process: from now on it takes no messages, handles those that wait, for at most half
+    /// of `grace`, and cleans up. After `grace` it is killed.
     pub fn stop(&self, process: &Handle, grace: Duration) {
         if process.signal(Signal::Stop { grace }) {
             self.0.timers.set(self.now() + grace, Due::Kill(process.clone()));

@@ -93,6 +93,46 @@ async fn who_learns_of_an_end_cannot_send_to_what_has_ended() {
 }
 
 #[tokio::test]
+async fn a_stop_lets_it_handle_what_waits_and_takes_nothing_more() {
+    let mut node = Node::new();
+    let notes = Notes::default();
+    let process = node.spawn(Seed::new(&notes));
+    let go = Arc::new(Notify::new());
+    process.send(cast(Do::Block(Arc::clone(&go)))).await.expect("alive");
+    for n in 0..10 {
+        process.send(cast(Do::Note(n))).await.expect("alive");
+    }
+    let waiting = node.processes.call::<usize>(node.clock.now() + PATIENCE);
+    waiting.send_to(&process, Payload::local(Do::Note(10))).await.expect("it exists");
+    process.send(cast(Do::CastSelf(11))).await.expect("alive");
+    node.processes.stop(&process, PATIENCE);
+    go.notify_one();
+    waiting.await.expect("it was accepted before the stop");
+    assert_eq!(node.exited(&process).await, ExitReason::Stopped);
+    let numbers = (0..=10).map(|n| n.to_string());
+    let all: Vec<String> = numbers.chain(["died".to_owned()]).collect();
+    assert_eq!(notes.all(), all, "what it sends itself comes too late");
+}
+
+#[tokio::test]
+async fn a_stop_leaves_time_to_die_however_much_waits() {
+    let mut node = Node::new();
+    let notes = Notes::default();
+    let process = node.spawn(Seed::new(&notes));
+    let go = Arc::new(Notify::new());
+    process.send(cast(Do::Block(Arc::clone(&go)))).await.expect("alive");
+    for n in 0..10 {
+        process.send(cast(Do::Note(n))).await.expect("alive");
+    }
+    // Its half of this is over when it comes to the first of them.
+    node.processes.stop(&process, Duration::ZERO);
+    go.notify_one();
+    let reason = node.exited(&process).await;
+    assert!(matches!(reason, ExitReason::Stopped | ExitReason::Killed), "{reason}");
+    assert!(notes.all().iter().all(|note| note == "died"), "{:?}", notes.all());
+}
+
+#[tokio::test]
 async fn a_start_that_fails_leaves_nothing() {
     let mut node = Node::new();
     for (start, message) in [(Start::Fail, "no"), (Start::Panic, "panicked: at start")] {

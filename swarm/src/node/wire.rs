@@ -311,7 +311,8 @@ pub(crate) enum What {
 /// How a process is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stop {
-    /// It finishes what it handles and runs `die`, within this time; then it is killed.
+    /// It takes no more messages, handles those that wait, for at most half of this time, and runs
+    /// `die`; after this time it is killed.
     Graceful(Duration),
     /// At once, at its next await.
     Kill,
