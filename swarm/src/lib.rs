@@ -39,8 +39,11 @@
 
 mod agreed;
 
+mod address;
+pub use address::NodeAddress;
+
 mod builder;
-pub use builder::{Builder, NodeAddress};
+pub use builder::Builder;
 
 mod config;
 pub use config::Config;
