@@ -104,6 +104,16 @@ pub enum Event {
         /// What it died of last.
         reason: String,
     },
+    /// A worker of this node crashed too often, and another node is to run it, as the kind's
+    /// [`ESCALATION`](crate::Worker::ESCALATION) says.
+    NameEscalated {
+        /// Its name.
+        name: Name,
+        /// What it died of last.
+        reason: String,
+        /// Who is asked to.
+        to: NodeId,
+    },
     /// A process joined a group.
     GroupJoined {
         /// The group.
@@ -223,6 +233,7 @@ impl Event {
             | Self::NameRestarted { name, .. }
             | Self::NameReleased { name, .. }
             | Self::NameLost { name, .. }
+            | Self::NameEscalated { name, .. }
             | Self::GroupJoined { group: name, .. }
             | Self::GroupLeft { group: name, .. }
             | Self::MoveBegun { name }

@@ -115,7 +115,7 @@ mod traffic;
 
 mod worker;
 pub use worker::{
-    Accepts, At, BoxError, Cx, Handle, Handoff, Has, KindError, Label, Message, Worker,
+    Accepts, At, BoxError, Cx, Escalation, Handle, Handoff, Has, KindError, Label, Message, Worker,
 };
 
 #[cfg(feature = "sim")]

@@ -3,6 +3,7 @@
 use super::Stop;
 use super::settings::Differs;
 use super::wire::Outcome;
+use crate::Escalation;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use swarm_base::{Boot, Name, NodeId, Pid, Session, Token};
@@ -133,4 +134,9 @@ pub(crate) enum Frozen {
 }
 
 /// The restart policy of a kind.
-pub(crate) type Policy = (Restart, Intensity);
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Policy {
+    pub(crate) restart: Restart,
+    pub(crate) intensity: Intensity,
+    pub(crate) escalation: Escalation,
+}

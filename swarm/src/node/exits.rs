@@ -3,7 +3,7 @@
 use super::Node;
 use super::names::Groups;
 use super::wire::Outcome;
-use crate::Event as Public;
+use crate::{Escalation, Event as Public};
 use swarm_base::{Instant, Name, Pid, Token};
 use swarm_handoff::Role;
 use swarm_process::{Decision, ExitReason};
@@ -85,6 +85,9 @@ impl Node {
                 self.names.restarts.insert((now + after, name.clone()));
             }
             Decision::Done => self.released(now, name, token),
+            Decision::GiveUp
+                if self.names.escalation(&spec.kind) == Escalation::Move
+                    && self.escalate(now, name, spec, token, groups, reason) => {}
             Decision::GiveUp => {
                 self.released(now, name, token);
                 let reason = reason.to_string();

@@ -9,6 +9,7 @@
 mod answered;
 mod asks;
 mod conflicts;
+mod escalating;
 mod event;
 mod exits;
 mod explaining;
@@ -421,6 +422,7 @@ impl Node {
                 self.agreement.handle_message(now, from, message);
                 self.check_behind(now);
             }
+            Wire::Adopt(adopt) => self.adopt(now, &from, adopt),
             Wire::Vote(vote) => self.on_vote(now, from, vote),
             Wire::Move(message) => self.moves.handle_message(now, from, message),
             Wire::Ask(ask) => self.on_ask(now, ask.ask(&from)),

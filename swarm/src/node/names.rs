@@ -1,7 +1,9 @@
 //! The names that this node runs: starts, exits, restarts.
 
 use super::asks::AskKey;
+use super::escalating::Adopted;
 use super::event::Policy;
+use crate::Escalation;
 use std::collections::{BTreeMap, BTreeSet};
 use swarm_base::{Index, Instant, Name, Pid, Scope, Token};
 use swarm_handoff::MoveId;
@@ -24,6 +26,8 @@ pub(super) enum Cause {
     Standby(MoveId),
     /// It was on its way to a node that died.
     Resumed,
+    /// It crashed too often on another node.
+    Adopted,
 }
 
 /// A worker whose `start` runs.
@@ -71,6 +75,10 @@ pub(super) struct Names {
     /// The workers that have crashed, and how often lately.
     pub(super) crashes: BTreeMap<Name, Supervision>,
     pub(super) restarts: BTreeSet<(Instant, Name)>,
+    /// Names that another node is to take over.
+    pub(super) escalating: BTreeSet<Name>,
+    /// Names that were taken over.
+    pub(super) adopted: BTreeMap<Name, Adopted>,
     /// Who waits for a process to end, by its pid.
     pub(super) ending: BTreeMap<Pid, BTreeSet<AskKey>>,
     /// Names whose process is being stopped: its restart policy does not apply.
@@ -123,6 +131,8 @@ impl Names {
         self.restarts.retain(|(_, waiting)| waiting != name);
         self.stopping.remove(name);
         self.crashes.remove(name);
+        self.escalating.remove(name);
+        self.adopted.remove(name);
     }
 
     /// How many starts are under way.
@@ -157,6 +167,11 @@ impl Names {
         Some(start)
     }
 
+    /// What becomes of a worker that has ended too often.
+    pub(super) fn escalation(&self, kind: &str) -> Escalation {
+        self.policies.get(kind).map_or_else(Escalation::default, |policy| policy.escalation)
+    }
+
     /// What becomes of a worker that has ended now.
     pub(super) fn decide(
         &mut self,
@@ -165,10 +180,10 @@ impl Names {
         kind: &str,
         reason: &ExitReason,
     ) -> Decision {
-        let Some((restart, intensity)) = self.policies.get(kind).copied() else {
+        let Some(policy) = self.policies.get(kind).copied() else {
             return Decision::Done;
         };
-        let fresh = || Supervision::new(restart, intensity);
+        let fresh = || Supervision::new(policy.restart, policy.intensity);
         self.crashes.entry(name.clone()).or_insert_with(fresh).handle_exit(now, reason)
     }
 }

@@ -1,10 +1,13 @@
 //! The reconciler: what should be where, and what is done about it.
 
 use super::conflicts::Conflicts;
+use super::escalating::Adopted;
 use super::quorum::Under;
 use super::sweeping::Sweep;
+use super::wire::{Adopt, Wire};
 use super::{Node, Owner, Placing, move_id};
 use crate::Event as Public;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use swarm_base::{Instant, Name, NodeId};
 use swarm_handoff::{
@@ -92,6 +95,7 @@ impl Node {
             return;
         }
         self.resume_waiting(now);
+        self.release_adopted(now);
         self.hold_dead(now);
         self.resume_suspended(now);
         let acting = self.acting();
@@ -103,6 +107,7 @@ impl Node {
             placing: &self.placing,
             moves: &self.moves,
             conflicts: &self.conflicts,
+            adopted: &self.names.adopted,
         };
         let mut actions = self.reconciler.plan(now, &view, super::PLAN_BUDGET, acting);
         for _ in 0..super::PLAN_BUDGET {
@@ -125,8 +130,12 @@ impl Node {
                         }
                     }
                 }
-                // The registry shares closed logs by itself: the owner gets the orphan with them.
-                Action::Adopt { .. } => (),
+                // The registry shares closed logs by itself: the owner gets the orphan with them, and
+                // is told to look.
+                Action::Adopt { name, to } => {
+                    let adopt = Adopt { name, tried: Vec::new() };
+                    self.send_behind_facts(now, &to, &Wire::Adopt(adopt));
+                }
                 Action::Sweep => {
                     self.reconciler.expect(self.registry.len());
                     self.sweep = Some(Sweep::new(&self.registry));
@@ -186,6 +195,7 @@ struct View<'a> {
     placing: &'a Placing,
     moves: &'a Moves,
     conflicts: &'a Conflicts,
+    adopted: &'a BTreeMap<Name, Adopted>,
 }
 
 impl Placement for View<'_> {
@@ -232,7 +242,8 @@ impl Placement for View<'_> {
             Resolution::Held { claim, .. } => {
                 let movable = claim.spec.is_some()
                     && matches!(claim.at, At::Running(_))
-                    && !self.conflicts.holds(name);
+                    && !self.conflicts.holds(name)
+                    && !self.adopted.contains_key(name);
                 if movable && !may_own {
                     return Is::Pending;
                 }

@@ -204,6 +204,8 @@ impl Node {
         let is_under = |name: &Name| scope.holds(name.as_bytes());
         self.abandon_starts(now, &scope);
         self.names.restarts.retain(|(_, name)| !is_under(name));
+        // Whoever has taken one over by now is found when the quorum is back.
+        self.names.escalating.retain(|name| !is_under(name));
         let placed = |claim: &Claim| claim.spec.is_some() && is_under(&claim.name);
         let placed: Vec<Claim> = self.registry.own_claims().filter(placed).collect();
         let (mut facts, mut pids, mut names) = (Vec::new(), Vec::new(), Vec::new());

@@ -85,7 +85,7 @@ impl Node {
                 self.answer(now, key, Outcome::Registered, at);
                 self.tell(Public::NameRegistered { name, pid });
             }
-            Cause::Orphan | Cause::Restart | Cause::Resumed => {
+            Cause::Orphan | Cause::Restart | Cause::Resumed | Cause::Adopted => {
                 self.tell(Public::NameRestarted { name, pid });
             }
             Cause::Standby(_) => (),
@@ -152,6 +152,8 @@ impl Node {
             let Some((_, name)) = self.names.restarts.pop_first() else { return };
             let Some(claim) = self.registry.own(&name) else { continue };
             let (At::Waiting, Some(spec)) = (&claim.at, claim.spec) else { continue };
+            // Nobody has taken it over.
+            self.names.escalating.remove(&name);
             let token = self.next_token(&name);
             self.start(name, spec, token, claim.groups, Cause::Restart, Mode::Fresh);
         }

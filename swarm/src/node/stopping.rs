@@ -15,6 +15,10 @@ impl Node {
                 let node = node.clone();
                 self.pass_on(now, key, Owner::Node(node));
             }
+            // Another node may be about to run it, and is asked when it does.
+            Resolution::Held { .. } if self.names.escalating.contains(name) => {
+                self.asks.put(key, Place::Parked(Stage::Running));
+            }
             Resolution::Held { claim, .. } => {
                 let (token, pid) = (claim.token, claim.pid());
                 match (self.moves.cancel(now, name, AbortReason::Unregistered), pid) {
@@ -47,6 +51,9 @@ impl Node {
             Resolution::Held { node, .. } if *node != self.me => {
                 let node = node.clone();
                 self.pass_on(now, key, Owner::Node(node));
+            }
+            Resolution::Held { .. } if self.names.escalating.contains(name) => {
+                self.asks.put(key, Place::Parked(Stage::Running));
             }
             Resolution::Held { claim, .. } => {
                 let cancelled = self.moves.cancel(now, name, AbortReason::Stopped);

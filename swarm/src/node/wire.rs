@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 use swarm_base::codec::{self, DecodeError, EncodeError, Limits};
-use swarm_base::{Boot, Name, NodeId, Pid, Scope, Token};
+use swarm_base::{Boot, Name, NodeId, NodeName, Pid, Scope, Token};
 use swarm_process::Stage;
 use swarm_registry::{Bytes, Encoded, Request, Spec};
 
@@ -27,6 +27,9 @@ pub(crate) enum Wire {
     /// Who stands with whom, where a strategy wants a quorum.
     #[serde(rename = "v")]
     Vote(VoteFrame),
+    /// The receiver is to start a name.
+    #[serde(rename = "ad")]
+    Adopt(Adopt),
     /// A move of a name.
     #[serde(rename = "m")]
     Move(swarm_handoff::MoveMessage),
@@ -68,6 +71,17 @@ impl Wire {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         codec::decode(bytes, Limits { items: 262_144, ..Limits::of_bytes(Self::LEN_MAX) })
     }
+}
+
+/// A name that its receiver is to start: because it waits at the sender, where it has crashed too
+/// often, or because nobody runs it and it belongs there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Adopt {
+    #[serde(rename = "n")]
+    pub name: Name,
+    /// Where it was tried before.
+    #[serde(rename = "t", default, skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<NodeName>,
 }
 
 /// Who stands with whom, in a scope.

@@ -2,7 +2,8 @@
 
 use super::run::{Args, Running, Seed};
 use super::system::System;
-use super::{Accepts, Worker};
+use super::{Accepts, Escalation, Worker};
+use crate::node::Policy;
 use crate::scope::kind_in;
 use bytes::Bytes;
 use std::any::{TypeId, type_name};
@@ -23,6 +24,7 @@ pub(crate) struct Kind {
     pub(crate) name: &'static str,
     pub(crate) restart: Restart,
     pub(crate) intensity: Intensity,
+    pub(crate) escalation: Escalation,
     worker: TypeId,
     worker_name: &'static str,
     spawn: fn(&Processes, Arc<dyn System>, StartRequest) -> Handle,
@@ -113,8 +115,13 @@ impl Kinds {
     }
 
     /// The restart policy of each kind.
-    pub(crate) fn policies(&self) -> impl Iterator<Item = (&str, (Restart, Intensity))> {
-        self.0.iter().map(|(name, kind)| (&**name, (kind.restart, kind.intensity)))
+    pub(crate) fn policies(&self) -> impl Iterator<Item = (&str, Policy)> {
+        let policy = |kind: &Kind| Policy {
+            restart: kind.restart,
+            intensity: kind.intensity,
+            escalation: kind.escalation,
+        };
+        self.0.iter().map(move |(name, kind)| (&**name, policy(kind)))
     }
 
     /// The names of all kinds, in order.
@@ -143,6 +150,7 @@ impl Kind {
             name: kind,
             restart: W::RESTART,
             intensity: W::INTENSITY,
+            escalation: W::ESCALATION,
             worker: TypeId::of::<W>(),
             worker_name: type_name::<W>(),
             spawn: spawn_encoded::<W>,

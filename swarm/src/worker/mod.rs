@@ -23,7 +23,7 @@ mod system;
 pub(crate) use system::System;
 
 mod traits;
-pub use traits::{BoxError, Handle, Handoff, Worker};
+pub use traits::{BoxError, Escalation, Handle, Handoff, Worker};
 
 #[cfg(test)]
 mod tests;

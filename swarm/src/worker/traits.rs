@@ -70,8 +70,13 @@ pub trait Worker: Sized + Send + 'static {
     /// Which ends it is restarted after.
     const RESTART: Restart = Restart::Transient;
 
-    /// How many restarts within which time are too many: it is given up then.
+    /// How many restarts within which time are too many: [`ESCALATION`](Self::ESCALATION) says what
+    /// becomes of its name then.
     const INTENSITY: Intensity = Intensity { restarts: 3, within: Duration::from_secs(5) };
+
+    /// What becomes of a name whose worker ends more often than [`INTENSITY`](Self::INTENSITY)
+    /// allows.
+    const ESCALATION: Escalation = Escalation::Release;
 
     /// What it is started from. Every node keeps the arguments of every named worker, so that it
     /// can be started anew elsewhere: at most 64 KiB encoded, better some hundred bytes.
@@ -164,4 +169,17 @@ pub enum Handoff<S> {
     Resume(S),
     /// Leave it here.
     Ignore,
+}
+
+/// What becomes of a name whose worker has ended too often where it runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Escalation {
+    /// It is free, and [`Event::NameLost`](crate::Event::NameLost) tells.
+    #[default]
+    Release,
+    /// The next node of the ring that serves its kind runs it, with its name, groups and metadata,
+    /// from its arguments, for a minute at least; then it goes where it belongs. Told by
+    /// [`Event::NameEscalated`](crate::Event::NameEscalated). It is free once it has ended too often
+    /// on all of them, or on eight.
+    Move,
 }

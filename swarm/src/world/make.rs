@@ -2,8 +2,9 @@
 
 use super::Defect;
 use super::temper::Temper;
+use crate::Escalation;
 use crate::lists::Lists;
-use crate::node::{MakeStrategy, Node, NodeMeta, Parts, Placing, Strategies};
+use crate::node::{MakeStrategy, Node, NodeMeta, Parts, Placing, Policy, Strategies};
 use crate::resolver::{Keep, Resolvers};
 use crate::scope::kind_in;
 use std::collections::BTreeSet;
@@ -105,7 +106,11 @@ impl Make {
         };
         let handoff = handoff.check().expect("sound settings");
         let intensity = Intensity { restarts: 3, within: Duration::from_secs(5) };
-        let policy = |kind: String| (kind, (Restart::Transient, intensity));
+        let policy = |kind: String| {
+            let escalation =
+                if kind.ends_with(SOMEWHERE) { Escalation::Move } else { Escalation::Release };
+            (kind, Policy { restart: Restart::Transient, intensity, escalation })
+        };
         let policies = [EVERYWHERE, SOMEWHERE].iter().flat_map(with_scope).map(policy);
         let strategy: MakeStrategy = match self.quorum {
             None => Arc::new(|| Box::new(Ring::new())),
