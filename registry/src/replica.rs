@@ -32,8 +32,7 @@ pub(crate) struct Replica {
     pub(crate) own_remains: BTreeSet<Name>,
     /// The names that another node's pointer gives to this one, which has no entry for them.
     pub(crate) unclaimed: BTreeSet<Name>,
-    /// The highest epoch of what was let go of here: another node may still hold it, and whoever
-    /// has a name next must stand above those who had it.
+    /// The highest epoch of what was let go of here while another node may still hold it.
     pub(crate) forgotten: u64,
     /// Logs that count no more, and whose names are being taken out of the table.
     doomed: Vec<LogId>,
@@ -175,7 +174,9 @@ impl Replica {
         };
         let Put { before, after, old: was, unlisted } = self.table.put(log, name, entry, look);
         let ((before, _), (after, kind)) = (before, after);
-        if let (Some(gone), false) = (&was, new.is_there) {
+        if let (Some(gone), false) = (&was, new.is_there)
+            && (self.logs[log].standing != Standing::Live || !matches!(gone, Entry::Claim(_)))
+        {
             self.forgotten = self.forgotten.max(gone.token().epoch);
         }
         self.touch(log, name, unlisted);

@@ -4,11 +4,11 @@
 
 mod common;
 
-use common::{Begin, CONVERGED, Cluster, Other, Probe, Setup, ms, secs, until};
+use common::{Begin, CONVERGED, Cluster, Crash, Other, Probe, Setup, code, ms, secs, until};
 use std::time::{Duration, Instant};
 use swarm::{
     ClusterSecret, Explanation, LateFate, LeftOut, NodeName, RegisterError, Ring, RingStanding,
-    StaticQuorumRing, Stop, Strategy, Swarm, Weight, Whereabouts, Worker,
+    StaticQuorumRing, Strategy, Swarm, Weight, Whereabouts, Worker,
 };
 
 async fn explain(node: &Swarm, name: &str) -> Explanation {
@@ -70,10 +70,12 @@ async fn the_owner_and_its_successors_are_those_of_the_ring() {
             assert_eq!((told.quorum, &told.late), (None, &None));
         }
     }
-    // Every start raises the token.
+    // A restart raises the token.
     let before = explain(&cluster.nodes[0], "x-0").await.token;
-    cluster.nodes[1].stop("x-0", Stop::Kill).await.expect("stopped");
-    cluster.nodes[1].register::<Probe>("x-0", Setup::default()).await.expect("registered");
+    let (node, pid) = (&cluster.nodes[1], cluster.nodes[1].whereis("x-0"));
+    assert_eq!(code(node.call("x-0", Crash("once".to_owned())).await), "stopped");
+    let is_back = || node.whereis("x-0").is_some_and(|now| Some(now) != pid);
+    until("it is back", CONVERGED, is_back).await;
     let told = explain(&cluster.nodes[1], "x-0").await;
     assert!(told.token > before, "{before:?} before:\n{told}");
 }
