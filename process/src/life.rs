@@ -231,12 +231,11 @@ impl<B: Behaviour> Life<B> {
                 return self.resolve(ticket, state, phase).await.err();
             }
             (Signal::Take { ticket, forward }, _) => return Some(Finish::Take { ticket, forward }),
-            (Signal::Stop { grace }, Phase::Running) => {
+            (Signal::Stop { until, grace }, Phase::Running) => {
                 self.handle.mailbox().refuse();
-                // The other half is for its `die`.
-                self.phase = Phase::Stopping { until: self.processes.now() + grace / 2, grace };
+                self.phase = Phase::Stopping { until, grace };
             }
-            (Signal::Stop { grace }, _) => {
+            (Signal::Stop { grace, .. }, _) => {
                 return Some(Finish::Clean { reason: ExitReason::Stopped, grace });
             }
             (Signal::Thaw | Signal::Promote { .. } | Signal::Discard, _) => (),

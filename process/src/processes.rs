@@ -171,8 +171,11 @@ impl Processes {
     /// Stops a process: from now on it takes no messages, handles those that wait, for at most half
     /// of `grace`, and cleans up. After `grace` it is killed.
     pub fn stop(&self, process: &Handle, grace: Duration) {
-        if process.signal(Signal::Stop { grace }) {
-            self.0.timers.set(self.now() + grace, Due::Kill(process.clone()));
+        let now = self.now();
+        // The other half is for its `die`.
+        let until = now + grace / 2;
+        if process.signal(Signal::Stop { until, grace }) {
+            self.0.timers.set(now + grace, Due::Kill(process.clone()));
         }
     }
 

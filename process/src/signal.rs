@@ -42,9 +42,11 @@ pub enum Signal {
         /// The loser's state.
         state: Bytes,
     },
-    /// Finish the handler that runs, clean up, end. Whoever sends it kills the process after
-    /// `grace`.
+    /// Take no more messages, handle those that wait, clean up, end. Whoever sends it kills the
+    /// process after `grace`.
     Stop {
+        /// Until when those that wait are handled.
+        until: Instant,
         /// How long the cleaning up may take.
         grace: Duration,
     },

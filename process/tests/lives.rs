@@ -92,16 +92,21 @@ async fn who_learns_of_an_end_cannot_send_to_what_has_ended() {
     assert_eq!(*again.taken.lock().expect("no panic"), [false; 3], "panicked, stopped, killed");
 }
 
-#[tokio::test]
-async fn a_stop_lets_it_handle_what_waits_and_takes_nothing_more() {
-    let mut node = Node::new();
-    let notes = Notes::default();
-    let process = node.spawn(Seed::new(&notes));
-    let go = Arc::new(Notify::new());
+/// A process that is busy until it is told to go on, with notes 0 to 9 waiting.
+async fn busy(node: &mut Node, notes: &Notes) -> (Handle, Arc<Notify>) {
+    let (process, go) = (node.spawn(Seed::new(notes)), Arc::new(Notify::new()));
     process.send(cast(Do::Block(Arc::clone(&go)))).await.expect("alive");
     for n in 0..10 {
         process.send(cast(Do::Note(n))).await.expect("alive");
     }
+    (process, go)
+}
+
+#[tokio::test]
+async fn a_stop_lets_it_handle_what_waits_and_takes_nothing_more() {
+    let mut node = Node::new();
+    let notes = Notes::default();
+    let (process, go) = busy(&mut node, &notes).await;
     let waiting = node.processes.call::<usize>(node.clock.now() + PATIENCE);
     waiting.send_to(&process, Payload::local(Do::Note(10))).await.expect("it exists");
     process.send(cast(Do::CastSelf(11))).await.expect("alive");
@@ -114,22 +119,17 @@ async fn a_stop_lets_it_handle_what_waits_and_takes_nothing_more() {
     assert_eq!(notes.all(), all, "what it sends itself comes too late");
 }
 
-#[tokio::test]
-async fn a_stop_leaves_time_to_die_however_much_waits() {
+#[tokio::test(start_paused = true)]
+async fn a_stop_leaves_time_to_die_however_long_the_message_in_hand_takes() {
     let mut node = Node::new();
     let notes = Notes::default();
-    let process = node.spawn(Seed::new(&notes));
-    let go = Arc::new(Notify::new());
-    process.send(cast(Do::Block(Arc::clone(&go)))).await.expect("alive");
-    for n in 0..10 {
-        process.send(cast(Do::Note(n))).await.expect("alive");
-    }
-    // Its half of this is over when it comes to the first of them.
-    node.processes.stop(&process, Duration::ZERO);
+    let (process, go) = busy(&mut node, &notes).await;
+    tokio::task::yield_now().await;
+    node.processes.stop(&process, Duration::from_secs(10));
+    tokio::time::advance(Duration::from_secs(6)).await;
     go.notify_one();
-    let reason = node.exited(&process).await;
-    assert!(matches!(reason, ExitReason::Stopped | ExitReason::Killed), "{reason}");
-    assert!(notes.all().iter().all(|note| note == "died"), "{:?}", notes.all());
+    assert_eq!(node.exited(&process).await, ExitReason::Stopped);
+    assert_eq!(notes.all(), ["died"], "the half for what waits is over");
 }
 
 #[tokio::test]

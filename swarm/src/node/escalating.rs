@@ -13,7 +13,7 @@ use crate::Event as Public;
 use std::time::Duration;
 use swarm_base::{Instant, Name, NodeId, NodeName, Token};
 use swarm_process::ExitReason;
-use swarm_registry::{At, Bytes, Claim, Fact, Resolution, Spec, Standing};
+use swarm_registry::{At, Bytes, Resolution, Spec, Standing};
 
 /// A name that was taken over from a node where it crashed too often.
 #[derive(Debug)]
@@ -53,15 +53,7 @@ impl Node {
             .find(|node| !tried.contains(&node.name) && self.links.session(node).is_some())
             .filter(|_| tried.len() < TRIES_MAX);
         let Some(to) = next else { return false };
-        let claim = Claim {
-            spec: Some(spec.clone()),
-            request: self.request_of(name),
-            meta: self.registry.name_meta(name).unwrap_or_default(),
-            groups: groups.to_vec(),
-            ..Claim::new(name.clone(), token, At::Waiting)
-        };
-        self.registry.append(now, Fact::Named(claim));
-        self.names.restarts.insert((now + TAKEN_WITHIN, name.clone()));
+        self.wait_for_restart(now, name, spec, token, groups, now + TAKEN_WITHIN);
         self.names.escalating.insert(name.clone());
         let adopt = Adopt { name: name.clone(), tried };
         self.send_behind_facts(now, &to, &Wire::Adopt(adopt));

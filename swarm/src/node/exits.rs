@@ -74,15 +74,7 @@ impl Node {
     ) {
         match self.names.decide(now, name, &spec.kind, reason) {
             Decision::Restart { after } => {
-                let claim = Claim {
-                    spec: Some(spec.clone()),
-                    request: self.request_of(name),
-                    meta: self.registry.name_meta(name).unwrap_or_default(),
-                    groups: groups.to_vec(),
-                    ..Claim::new(name.clone(), token, At::Waiting)
-                };
-                self.registry.append(now, Fact::Named(claim));
-                self.names.restarts.insert((now + after, name.clone()));
+                self.wait_for_restart(now, name, spec, token, groups, now + after);
             }
             Decision::Done => self.released(now, name, token),
             Decision::GiveUp
@@ -94,6 +86,27 @@ impl Node {
                 self.tell(Public::NameLost { name: name.clone(), reason });
             }
         }
+    }
+
+    /// Keeps a name that has no process, and starts it here again at that moment.
+    pub(super) fn wait_for_restart(
+        &mut self,
+        now: Instant,
+        name: &Name,
+        spec: &Spec,
+        token: Token,
+        groups: &[(Name, Bytes)],
+        at: Instant,
+    ) {
+        let claim = Claim {
+            spec: Some(spec.clone()),
+            request: self.request_of(name),
+            meta: self.registry.name_meta(name).unwrap_or_default(),
+            groups: groups.to_vec(),
+            ..Claim::new(name.clone(), token, At::Waiting)
+        };
+        self.registry.append(now, Fact::Named(claim));
+        self.names.restarts.insert((at, name.clone()));
     }
 
     /// The name is free, and those who stopped it learn that it is.
