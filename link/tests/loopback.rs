@@ -110,6 +110,30 @@ async fn garbage_on_the_port_changes_nothing() {
     assert_eq!(b.inbox.next().await.0, at_b);
 }
 
+/// Each stream of a few that are open at once would cost a round trip.
+#[tokio::test]
+async fn short_payloads_share_a_stream_and_keep_their_order() {
+    let (mut a, mut b) = (Node::start("a"), Node::start("b"));
+    let (at_a, at_b) = a.connect(&mut b).await;
+    let payload = |number: u32| {
+        let mut bytes = vec![0; 65_600];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        Bytes::from(bytes)
+    };
+    let mut sent = 0;
+    // More than there is room for: whoever sends again does so once some have arrived.
+    while a.endpoint.send_bulk(at_a, payload(sent)) == Push::Queued {
+        sent += 1;
+        assert!(sent < 1000, "what waits is bounded");
+    }
+    assert!(sent > 32, "{sent} wait");
+    for number in 0..sent {
+        let (session, lane, bytes) = (at_b, Lane::Bulk, payload(number));
+        assert_eq!(b.next().await, Notice::Frame { session, lane, bytes });
+    }
+    assert_eq!(a.endpoint.send_bulk(at_a, payload(sent)), Push::Queued);
+}
+
 #[tokio::test]
 async fn shutdown_flushes_what_is_queued() {
     let (mut a, mut b) = (Node::start("a"), Node::start("b"));

@@ -7,7 +7,7 @@ use super::inbox::Pace;
 use super::link::{self, Link};
 use super::notice::{Lane, Notice};
 use super::outbox::Outbox;
-use super::settings::{BULK_AT_ONCE, BULK_LEN_MAX, CONTROL_LEN_MAX};
+use super::settings::{BULK_AT_ONCE, BULK_LEN_MAX, CONTROL_LEN_MAX, SHARED_LEN_MAX};
 use crate::{Cause, Reason};
 use bytes::Bytes;
 use quinn::{Connection, ConnectionError, RecvStream, SendStream};
@@ -44,7 +44,9 @@ pub(super) async fn run(
 ) -> Cause {
     let (mut writers, mut readers) = (JoinSet::new(), JoinSet::new());
     writers.spawn(write(link.control.clone(), control));
-    writers.spawn(write_messages(link.messages.clone(), connection.clone()));
+    for (outbox, purpose) in [(&link.messages, MESSAGES), (&link.shared, SHARED)] {
+        writers.spawn(write_behind(outbox.clone(), connection.clone(), purpose));
+    }
     writers.spawn(write_bulk(link.clone(), bulk, connection.clone()));
     readers.spawn(read_all(shared.clone(), link.clone(), connection.clone()));
     let reason = tokio::select! {
@@ -87,14 +89,15 @@ async fn write(outbox: Outbox, mut stream: SendStream) {
     let _ = stream.stopped().await;
 }
 
-async fn write_messages(outbox: Outbox, connection: Connection) {
-    match open_stream(&connection, MESSAGES).await {
+/// The same on a stream that is still to be opened.
+async fn write_behind(outbox: Outbox, connection: Connection, purpose: u8) {
+    match open_stream(&connection, purpose).await {
         Ok(stream) => write(outbox, stream).await,
         Err(_) => outbox.close(),
     }
 }
 
-/// Sends each payload on a stream of its own, a few at once.
+/// Sends each long payload on a stream of its own, a few at once.
 async fn write_bulk(link: Arc<Link>, mut queue: mpsc::Receiver<Bytes>, connection: Connection) {
     let mut sending = JoinSet::new();
     loop {
@@ -152,12 +155,20 @@ async fn read(
         return;
     }
     let stop = match purpose[0] {
-        CONTROL if link.first(CONTROL) => read_control(&shared, &link, stream).await,
+        CONTROL if link.first(CONTROL) => {
+            read_frames(&shared, &link, stream, Lane::Control, CONTROL_LEN_MAX).await
+        }
         MESSAGES if link.first(MESSAGES) => {
             if !is_opened(&link, &connection).await {
                 return;
             }
             read_messages(&shared, &link, stream).await
+        }
+        SHARED if link.first(SHARED) => {
+            if !is_opened(&link, &connection).await {
+                return;
+            }
+            read_frames(&shared, &link, stream, Lane::Bulk, SHARED_LEN_MAX).await
         }
         BULK => {
             if !is_opened(&link, &connection).await {
@@ -181,13 +192,20 @@ async fn is_opened(link: &Link, connection: &Connection) -> bool {
     }
 }
 
-async fn read_control(shared: &Shared, link: &Link, stream: RecvStream) -> Stop {
-    let mut frames = Frames::new(stream, CONTROL_LEN_MAX);
+/// Hands over the frames of a stream in their order.
+async fn read_frames(
+    shared: &Shared,
+    link: &Link,
+    stream: RecvStream,
+    lane: Lane,
+    len_max: usize,
+) -> Stop {
+    let mut frames = Frames::new(stream, len_max);
     loop {
         match frames.next().await {
             Ok(batch) => {
                 for bytes in batch {
-                    let (session, lane) = (link.session, Lane::Control);
+                    let session = link.session;
                     shared.tell(Notice::Frame { session, lane, bytes }).await;
                 }
             }
@@ -234,6 +252,7 @@ async fn read_bulk(shared: &Shared, link: &Link, mut stream: RecvStream) -> Stop
 pub(super) const CONTROL: u8 = 1;
 const MESSAGES: u8 = 2;
 const BULK: u8 = 3;
+const SHARED: u8 = 4;
 
 /// How long a session that closes waits for what is queued to arrive.
 pub(super) const FLUSH_MAX: Duration = Duration::from_secs(2);

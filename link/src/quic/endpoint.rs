@@ -6,7 +6,7 @@ use super::inbox::Inbox;
 use super::link::Link;
 use super::notice::Notice;
 use super::outbox::{Outbox, Push};
-use super::settings::{BULK_LEN_MAX, INCOMING_MAX, Settings};
+use super::settings::{BULK_LEN_MAX, INCOMING_MAX, SHARED_LEN_MAX, Settings};
 use super::socket::{self, BindError, Warning};
 use super::{connection_id, handshake};
 use crate::{Identity, Reason};
@@ -154,8 +154,9 @@ impl Endpoint {
         self.link(session).map(|link| link.messages.clone())
     }
 
-    /// Sends one large payload behind everything else, at most
-    /// [`BULK_LEN_MAX`](super::BULK_LEN_MAX). `Full` where 32 others wait already.
+    /// Sends one payload behind everything else, at most [`BULK_LEN_MAX`](super::BULK_LEN_MAX).
+    /// Those up to 128 KiB keep their order; larger ones may be overtaken. `Full` where 4 MiB of
+    /// the former, or 32 of the latter, wait already.
     pub fn send_bulk(&self, session: Session, payload: Bytes) -> Push {
         if payload.len() > BULK_LEN_MAX {
             return Push::TooLong;
@@ -163,6 +164,9 @@ impl Endpoint {
         let Some(link) = self.link(session).filter(|link| !link.control.is_closed()) else {
             return Push::Closed;
         };
+        if payload.len() <= SHARED_LEN_MAX {
+            return link.shared.push(|out| out.extend_from_slice(&payload));
+        }
         match link.bulk.try_send(payload) {
             Ok(()) => Push::Queued,
             Err(TrySendError::Full(_)) => Push::Full,

@@ -1,7 +1,9 @@
 //! One session, as its own task and the endpoint's callers share it.
 
 use super::outbox::Outbox;
-use super::settings::{BULK_QUEUE, CONTROL_LEN_MAX, CONTROL_QUEUE_BYTES, Settings};
+use super::settings::{
+    BULK_QUEUE, CONTROL_LEN_MAX, CONTROL_QUEUE_BYTES, SHARED_LEN_MAX, SHARED_QUEUE_BYTES, Settings,
+};
 use crate::Reason;
 use bytes::Bytes;
 use quinn::{Connection, VarInt};
@@ -14,6 +16,9 @@ pub(super) struct Link {
     pub(super) session: Session,
     pub(super) control: Outbox,
     pub(super) messages: Outbox,
+    /// Bulk payloads that share a stream.
+    pub(super) shared: Outbox,
+    /// Bulk payloads that get one each.
     pub(super) bulk: mpsc::Sender<Bytes>,
     /// Set once the transport is open.
     pub(super) connection: OnceLock<Connection>,
@@ -33,6 +38,7 @@ impl Link {
             session,
             control: Outbox::new(CONTROL_QUEUE_BYTES, CONTROL_LEN_MAX),
             messages: Outbox::new(settings.message_queue_bytes, settings.message_len_max),
+            shared: Outbox::new(SHARED_QUEUE_BYTES, SHARED_LEN_MAX),
             bulk,
             connection: OnceLock::new(),
             opened: watch::Sender::new(false),
@@ -77,6 +83,7 @@ impl Link {
     pub(super) fn close_outboxes(&self) {
         self.control.close();
         self.messages.close();
+        self.shared.close();
     }
 }
 

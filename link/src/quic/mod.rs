@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | control, one each way | facts and control frames, before everything else | [`Notice::Frame`] |
 //! | messages, one each way | process messages, packed | [`Inbox::deliver`] |
-//! | bulk, one for each payload | state and snapshots, behind everything else | [`Notice::Frame`] |
+//! | bulk, one for all short payloads and one for each long one | states and mail of moves, behind everything else | [`Notice::Frame`] |
 //!
 //! Every queue is bounded: one that is not emptied makes its reader pause, QUIC's flow control
 //! carries that to the other side, and there the sender waits in [`Outbox::send`].

@@ -75,8 +75,8 @@ impl Settings {
             .keep_alive_interval(Some(self.keep_alive))
             .max_concurrent_bidi_streams(VarInt::from_u32(0))
             .max_concurrent_uni_streams(VarInt::from_u32(UNI_STREAMS_MAX))
-            // Streams that are held back fill the connection's window. Messages and two bulk
-            // streams, all three full, leave room for control.
+            // Streams that are held back fill the connection's window. Messages and three bulk
+            // streams, all four full, leave room for control.
             .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
             .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
             .send_window(u64::from(CONNECTION_WINDOW))
@@ -150,16 +150,21 @@ pub(super) const CONTROL_QUEUE_BYTES: usize = 64 * 1024 * 1024;
 /// The longest payload of [`Endpoint::send_bulk`](super::Endpoint::send_bulk): 16 MiB of state and
 /// what is wrapped around it.
 pub const BULK_LEN_MAX: usize = 17 * 1024 * 1024;
-/// How many payloads wait for each other on the way to one node.
+/// Payloads up to this long share one stream. On a stream each, at a few at once, every few of
+/// them would take a round trip.
+pub(super) const SHARED_LEN_MAX: usize = 128 * 1024;
+/// How many bytes of those wait for the network.
+pub(super) const SHARED_QUEUE_BYTES: usize = 4 * 1024 * 1024;
+/// How many longer payloads wait for each other on the way to one node.
 pub(super) const BULK_QUEUE: usize = 32;
 /// How many of them are on the way at once.
 pub(super) const BULK_AT_ONCE: usize = 2;
 /// How many of them a node takes at once from one other: twice what it would send, as one that is
 /// read to its end counts until the other knows.
-const UNI_STREAMS_MAX: u32 = 2 + 2 * BULK_AT_ONCE as u32;
+const UNI_STREAMS_MAX: u32 = 3 + 2 * BULK_AT_ONCE as u32;
 
 const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
-const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+const CONNECTION_WINDOW: u32 = 10 * 1024 * 1024;
 const IDLE_TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 /// What the first retransmission goes by: nodes are near each other, and at quinn's 333 ms a lost
 /// first packet costs a second.
