@@ -22,8 +22,13 @@ pub struct Config {
     /// How many bytes of snapshots this node holds, as source and as target each. At least
     /// `state_bytes_max`. Default 64 MiB.
     pub bytes_max: usize,
-    /// How large one snapshot may be, with arguments and groups. Default 16 MiB.
+    /// How large one snapshot may be, with arguments and groups. A larger one keeps its process
+    /// where it is. At most 256 MiB, default 16 MiB.
     pub state_bytes_max: usize,
+    /// How many bytes of a state go at once. A larger one is announced, and follows in pieces of
+    /// this size, sixteen of which are under way to each node at most. At most 1 MiB, default
+    /// 64 KiB.
+    pub chunk_bytes: usize,
     /// How many of the messages that wait in a frozen process go to the target at once: the rest
     /// follows once it has these. At most 65,536, default 1,024.
     pub mails_max: usize,
@@ -31,7 +36,8 @@ pub struct Config {
     pub mails_bytes_max: usize,
     /// How long `begin_handoff` may take before the process goes on where it is. Default 5 s.
     pub freeze_timeout: Duration,
-    /// How long a target may take from offer to ready before the move is off. Default 10 s.
+    /// How long a target may take from offer to ready before the move is off; where the state goes
+    /// in chunks, counted from the last one that it has taken. Default 10 s.
     pub offer_timeout: Duration,
     /// After how long a standby asks its source whether the move is still on, or is thrown away
     /// where no session with the source is up. Above `offer_timeout`. Default 30 s.
@@ -89,6 +95,7 @@ impl Default for Config {
             standbys_max: 256,
             bytes_max: 64 << 20,
             state_bytes_max: 16 << 20,
+            chunk_bytes: 64 << 10,
             mails_max: 1024,
             mails_bytes_max: 1 << 20,
             freeze_timeout: Duration::from_secs(5),
@@ -149,7 +156,10 @@ impl Config {
         let bytes = (1..=16 << 20).contains(&self.mails_bytes_max);
         require("mails_bytes_max", self.mails_bytes_max, bytes, "1 byte to 16 MiB")?;
         require("standbys_max", self.standbys_max, self.standbys_max > 0, "a positive integer")?;
-        require("state_bytes_max", self.state_bytes_max, self.state_bytes_max > 0, "positive")?;
+        let size = (1..=STATE_BYTES_MAX).contains(&self.state_bytes_max);
+        require("state_bytes_max", self.state_bytes_max, size, "1 byte to 256 MiB")?;
+        let size = (1..=CHUNK_BYTES_MAX).contains(&self.chunk_bytes);
+        require("chunk_bytes", self.chunk_bytes, size, "1 byte to 1 MiB")?;
         let room = self.bytes_max >= self.state_bytes_max;
         require("bytes_max", self.bytes_max, room, "at least state_bytes_max")?;
         let asks = self.standby_ttl > self.offer_timeout && self.standby_ttl <= TIMER_MAX;
@@ -224,6 +234,12 @@ fn require(
 const TIMER_MIN: Duration = Duration::from_millis(1);
 const TIMER_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 
+/// A process is frozen while its state is on its way.
+const STATE_BYTES_MAX: usize = 256 << 20;
+
+/// A larger piece holds up what goes beside it.
+const CHUNK_BYTES_MAX: usize = 1 << 20;
+
 /// Timers of moves are found by looking at each.
 const MOVES_MAX: usize = 1024;
 
@@ -249,6 +265,18 @@ mod tests {
         assert_eq!(
             check(Config { mails_bytes_max: 17 << 20, ..Config::default() }),
             "handoff.mails_bytes_max is 17825792, want 1 byte to 16 MiB"
+        );
+        assert_eq!(
+            check(Config { state_bytes_max: 257 << 20, ..Config::default() }),
+            "handoff.state_bytes_max is 269484032, want 1 byte to 256 MiB"
+        );
+        assert_eq!(
+            check(Config { state_bytes_max: 256 << 20, ..Config::default() }),
+            "handoff.bytes_max is 67108864, want at least state_bytes_max"
+        );
+        assert_eq!(
+            check(Config { chunk_bytes: 0, ..Config::default() }),
+            "handoff.chunk_bytes is 0, want 1 byte to 1 MiB"
         );
         assert_eq!(
             check(Config { bytes_max: 1, ..Config::default() }),

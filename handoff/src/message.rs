@@ -131,6 +131,43 @@ pub enum MoveMessage {
         #[serde(rename = "o")]
         offer: Offer,
     },
+    /// Source: build a standby of this, whose state is too large to stand in it and follows in
+    /// chunks. The target asks for them by [`ChunkTaken`](Self::ChunkTaken).
+    #[serde(rename = "an")]
+    Announce {
+        /// Which move.
+        #[serde(rename = "i")]
+        id: MoveId,
+        /// What to build, without the state.
+        #[serde(rename = "o")]
+        offer: Offer,
+        /// The bytes of the state.
+        #[serde(rename = "l")]
+        len: u64,
+    },
+    /// Source: a piece of the state.
+    #[serde(rename = "ch")]
+    Chunk {
+        /// Which move.
+        #[serde(rename = "i")]
+        id: MoveId,
+        /// Where in the state it begins.
+        #[serde(rename = "p")]
+        at: u64,
+        /// What stands there.
+        #[serde(rename = "b")]
+        bytes: Bytes,
+    },
+    /// Target: it has the state up to here, and wants what follows.
+    #[serde(rename = "ct")]
+    ChunkTaken {
+        /// Which move.
+        #[serde(rename = "i")]
+        id: MoveId,
+        /// How many bytes it has, without a gap.
+        #[serde(rename = "u")]
+        upto: u64,
+    },
     /// Target: the standby is built.
     #[serde(rename = "re")]
     Ready {
@@ -238,6 +275,9 @@ impl MoveMessage {
     pub const fn id(&self) -> MoveId {
         match self {
             Self::Offer { id, .. }
+            | Self::Announce { id, .. }
+            | Self::Chunk { id, .. }
+            | Self::ChunkTaken { id, .. }
             | Self::Ready { id }
             | Self::Refused { id, .. }
             | Self::Mails { id, .. }
@@ -256,6 +296,9 @@ impl MoveMessage {
     pub const fn label(&self) -> &'static str {
         match self {
             Self::Offer { .. } => "offer",
+            Self::Announce { .. } => "announce",
+            Self::Chunk { .. } => "chunk",
+            Self::ChunkTaken { .. } => "chunk-ok",
             Self::Ready { .. } => "ready",
             Self::Refused { .. } => "refused",
             Self::Mails { .. } => "mails",
@@ -353,7 +396,14 @@ mod tests {
             state: Some(Bytes::from_static(&[0xff; 40])),
         };
         for message in [
+            MoveMessage::Announce {
+                id,
+                offer: Offer { state: None, ..offer.clone() },
+                len: 1 << 40,
+            },
             MoveMessage::Offer { id, offer },
+            MoveMessage::Chunk { id, at: 1 << 20, bytes: Bytes::from_static(&[0; 40]) },
+            MoveMessage::ChunkTaken { id, upto: 0 },
             MoveMessage::Commit { id, token: Token::new(5, id.source), mails: vec![Bytes::new()] },
             MoveMessage::Mails { id, part: 3, mails: vec![Bytes::from_static(b"mail")] },
             MoveMessage::MailsTaken { id, part: 3 },

@@ -36,6 +36,7 @@ fn every_broken_variant_is_caught() {
         (Flaw::KillBeforeReady, "H2"),
         (Flaw::ForgetAfterAck, "H5"),
         (Flaw::DropSnapshotAtCommit, "H4"),
+        (Flaw::CountChunks, "H4"),
     ] {
         let violates = |seed| {
             let violation = run(seed, Some(flaw)).err()?;
@@ -100,11 +101,12 @@ fn print_matrix(struck: &Struck) {
     }
 }
 
-/// What the ends of a move tell each other. The mail that has reached the source is forwarded in
-/// parts (`mails`), and with the commit.
-const MESSAGES: [&str; 11] = [
-    "offer", "ready", "refused", "mails", "taken", "commit", "ack", "nack", "abort", "query",
-    "done",
+/// What the ends of a move tell each other. A state that does not stand in its offer is announced
+/// and goes in chunks. The mail that has reached the source is forwarded in parts (`mails`), and with
+/// the commit.
+const MESSAGES: [&str; 14] = [
+    "offer", "announce", "chunk", "chunk-ok", "ready", "refused", "mails", "taken", "commit",
+    "ack", "nack", "abort", "query", "done",
 ];
 
 /// What strikes a message. Late is beyond every timeout of the move; the receiver of an answer is

@@ -4,6 +4,11 @@
 //! source                                   target
 //! begin → Freeze … frozen → LogMoving
 //!                          Offer ────────→ Build … built
+//!                          (or, where the state is large, in chunks:
+//!                          Announce ─────→
+//!                          ←── ChunkTaken
+//!                          Chunk, Chunk …→
+//!                          ←── ChunkTaken  Build … built, when all of it is here)
 //!   Stop … stopped ←────── Ready (Refused)
 //!                          Mails ────────→
 //!                          ←── MailsTaken       (as long as more than one part is left)
@@ -17,7 +22,7 @@
 //! commit, never on a timer of its own. After the source's death its log decides: see
 //! [`MoveEvent::SourceDied`].
 //!
-//! Nothing relies on order: a large offer travels on another stream than its abort or commit.
+//! Nothing relies on order: what is large travels on another stream than its abort or commit.
 
 use super::event::MoveEvent;
 use super::source::{Source, SourcePhase};
@@ -121,6 +126,8 @@ impl Machine for Moves {
         let source = message.id().source;
         match message {
             MoveMessage::Offer { .. }
+            | MoveMessage::Announce { .. }
+            | MoveMessage::Chunk { .. }
             | MoveMessage::Mails { .. }
             | MoveMessage::Commit { .. }
             | MoveMessage::Abort { .. }
@@ -131,6 +138,7 @@ impl Machine for Moves {
             }
             MoveMessage::Ready { .. }
             | MoveMessage::Refused { .. }
+            | MoveMessage::ChunkTaken { .. }
             | MoveMessage::MailsTaken { .. }
             | MoveMessage::Ack { .. }
             | MoveMessage::Nack { .. }

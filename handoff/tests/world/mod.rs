@@ -40,6 +40,8 @@ pub(crate) enum Flaw {
     ForgetAfterAck,
     /// The source drops the snapshot when it commits.
     DropSnapshotAtCommit,
+    /// The target counts the chunks of a state, whether or not each has arrived.
+    CountChunks,
 }
 
 /// Whether nodes are held dead that live.
@@ -97,6 +99,8 @@ struct Classes {
     parts: bool,
     /// Messages arrive when whoever waits for them has given up.
     late: bool,
+    /// States are too large for one message.
+    chunks: bool,
 }
 
 /// Which way a message goes.
@@ -170,6 +174,7 @@ impl World {
             hasty: on(),
             parts: on(),
             late: on(),
+            chunks: on(),
         };
         let mut world = Self {
             now: Instant::START,
@@ -307,8 +312,10 @@ impl World {
             self.strike(message.label(), "no session");
             return;
         };
-        // Offers travel on a stream of their own and may take longer than what follows them.
-        let large = matches!(message, MoveMessage::Offer { .. });
+        // What is large travels beside the rest and may take longer than what follows it; chunks
+        // may also pass each other.
+        let is_chunk = matches!(message, MoveMessage::Chunk { .. });
+        let large = is_chunk || matches!(message, MoveMessage::Offer { .. });
         let is_late = self.classes.late && !self.calm && self.rng.chance(15 * rarity(&message));
         let carriage = if is_late { Carriage::Late } else { Carriage::Plain };
         let delay = match self.rng.below(10) {
@@ -316,7 +323,10 @@ impl World {
             0 if self.classes.bulk && large => self.rng.duration(ms(100)..=ms(4000)),
             _ => self.rng.duration(ms(1)..=ms(40)),
         };
-        let at = self.nodes.in_order(from, to, large, self.now + delay);
+        let at = match is_chunk {
+            true => self.now + delay,
+            false => self.nodes.in_order(from, to, large, self.now + delay),
+        };
         if self.classes.duplicates && self.rng.chance(150) {
             let later = at + self.rng.duration(ms(0)..=ms(15_000));
             let (from, to, message) = (from.clone(), to.clone(), message.clone());
@@ -337,7 +347,12 @@ impl World {
     ) {
         let (label, rarity) = (message.label(), rarity(&message));
         let is_copy = carriage == Carriage::Copy;
-        let Some(current) = self.nodes.session(&to, &from) else {
+        // Who holds the sender dead has closed the session with it.
+        let buried = self.nodes.get(&to).is_some_and(|toy| toy.dead.contains(&from));
+        let is_closed = buried && self.deaths == Deaths::Real;
+        let session_now = self.nodes.session(&to, &from).filter(|_| !is_closed);
+        let Some(current) = session_now else {
+            self.count_chunk(&to, &from, &message);
             return self.strike(label, if is_copy { "duplicate lost" } else { "lost" });
         };
         if is_copy {
@@ -346,6 +361,7 @@ impl World {
             // The receiver has not finished the hello yet.
             return self.after(ms(2), Step::Message { from, to, session, message, carriage });
         } else if session < current {
+            self.count_chunk(&to, &from, &message);
             return self.strike(label, "lost");
         }
         if carriage == Carriage::Late {
@@ -355,6 +371,7 @@ impl World {
             // The message is the last that arrives, or the first that does not.
             self.break_session(&from, &to);
             if self.rng.chance(500) {
+                self.count_chunk(&to, &from, &message);
                 self.strike(label, "break before");
                 return;
             }
@@ -381,6 +398,17 @@ impl World {
                 self.strike(label, "sender crash after");
                 self.crash(&from);
             }
+        }
+    }
+
+    /// Where a target counts chunks, one that is lost leaves its place empty.
+    fn count_chunk(&mut self, to: &NodeId, from: &NodeId, message: &MoveMessage) {
+        if self.flaw == Some(Flaw::CountChunks)
+            && let MoveMessage::Chunk { id, at, bytes } = message
+        {
+            let bytes = vec![0; bytes.len()].into();
+            let message = MoveMessage::Chunk { id: *id, at: *at, bytes };
+            self.with(to, |moves, now| moves.handle_message(now, from.clone(), message));
         }
     }
 
@@ -455,6 +483,9 @@ impl World {
         if self.classes.parts {
             config.mails_max = 1;
         }
+        if self.classes.chunks {
+            config.chunk_bytes = 3;
+        }
         let config = config.check().expect("sound settings");
         let moves = Moves::new(self.now, config, id.clone(), rng);
         self.nodes.insert(slot, Toy::new(id.clone(), moves));
@@ -465,8 +496,8 @@ impl World {
 /// How much more often a message is struck than others, since it is sent less often.
 const fn rarity(message: &MoveMessage) -> u32 {
     match message {
-        MoveMessage::Query { .. } => 12,
-        MoveMessage::Mails { .. } | MoveMessage::MailsTaken { .. } => 8,
+        MoveMessage::Query { .. } | MoveMessage::MailsTaken { .. } => 12,
+        MoveMessage::Mails { .. } => 8,
         MoveMessage::Nack { .. } => 3,
         MoveMessage::Abort { .. } => 2,
         _ => 1,

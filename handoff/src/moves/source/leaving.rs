@@ -1,5 +1,6 @@
 //! What a source keeps about each process that is leaving.
 
+use super::chunks::Chunks;
 use crate::config::Checked;
 use crate::message::{MoveId, MoveMessage, Offer};
 use crate::moves::backoff::Backoff;
@@ -18,6 +19,8 @@ pub(in crate::moves) struct Source {
     pub(super) held: usize,
     /// What a snapshot has come to lately: room is left for those that are being taken.
     pub(super) typical: usize,
+    /// How many chunks have been sent: whose last one is the longest ago is next.
+    pub(super) turns: u64,
     pub(super) backoff: Backoff,
 }
 
@@ -33,7 +36,7 @@ pub(super) struct Leaving {
 #[derive(Debug)]
 pub(super) enum Phase {
     Freezing { deadline: Instant },
-    Offered { offer: Offer, deadline: Instant, retry: Instant },
+    Offered { offer: Offer, chunks: Option<Chunks>, deadline: Instant, retry: Instant },
     Stopping { offer: Offer, target: Fate },
     Committed { offer: Offer, token: Token, mails: Mails, retry: Instant },
 }

@@ -1,6 +1,8 @@
 //! The source's end of a move: freeze, offer, stop, commit, and keep the snapshot until the
 //! target runs it.
 
+mod chunks;
+
 mod leaving;
 pub(super) use leaving::Source;
 pub use leaving::{Outgoing, SourcePhase};
@@ -13,6 +15,7 @@ use super::event::{
 use super::machine::Moves;
 use crate::message::{MoveId, Offer};
 use bytes::Bytes;
+use chunks::Chunks;
 use leaving::{Fate, Leaving, Mails, Phase, take};
 use swarm_base::{Instant, Name, NodeId, Token};
 
@@ -188,7 +191,8 @@ impl Moves {
         self.source.held += size;
         leaving.held = size;
         let (deadline, retry) = (now + self.config.offer_timeout, now + self.config.retry);
-        leaving.phase = Phase::Offered { offer, deadline, retry };
+        let chunks = Chunks::of(&offer, &self.config);
+        leaving.phase = Phase::Offered { offer, chunks, deadline, retry };
         let (name, to) = (leaving.name.clone(), leaving.to.clone());
         self.emit(MoveEvent::LogMoving { id, name, to });
         self.send_offer(id);

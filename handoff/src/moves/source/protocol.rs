@@ -29,6 +29,10 @@ impl Moves {
                 leaving.phase = Phase::Stopping { offer: take(offer), target: Fate::Alive };
                 let name = leaving.name.clone();
                 self.emit(MoveEvent::Stop { id, name });
+                self.send_chunks(&from);
+            }
+            (MoveMessage::ChunkTaken { upto, .. }, Phase::Offered { .. }) => {
+                self.chunk_taken(now, id, upto);
             }
             (MoveMessage::Refused { why, .. }, Phase::Offered { .. }) => {
                 self.thaw(now, id, MoveOutcome::Refused(why));
@@ -137,10 +141,16 @@ impl Moves {
     }
 
     pub(super) fn send_offer(&mut self, id: MoveId) {
-        let Some(leaving) = self.source.moves.get(&id) else { return };
-        let Phase::Offered { offer, .. } = &leaving.phase else { return };
-        let (to, offer) = (leaving.to.clone(), offer.clone());
-        self.send(&to, MoveMessage::Offer { id, offer });
+        let Some(leaving) = self.source.moves.get_mut(&id) else { return };
+        let Phase::Offered { offer, chunks, .. } = &mut leaving.phase else { return };
+        let message = match chunks {
+            Some(chunks) => chunks.announce(id, offer),
+            None => MoveMessage::Offer { id, offer: offer.clone() },
+        };
+        let to = leaving.to.clone();
+        self.send(&to, message);
+        // What may have been lost no longer counts as under way.
+        self.send_chunks(&to);
     }
 
     /// Sends the commit, or the part of the mail that is to be there before it.
@@ -197,6 +207,8 @@ impl Moves {
         self.source.held -= leaving.held;
         let Leaving { name, to, began, .. } = leaving;
         self.back_off(now, &name, &to, &outcome);
+        // What was under way of it leaves room for others.
+        self.send_chunks(&to);
         self.emit(MoveEvent::Ended { id, name, outcome, took: now.since(began) });
     }
 

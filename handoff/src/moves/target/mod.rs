@@ -1,5 +1,7 @@
 //! The target's end of a move: build a standby, run it on a commit, and remember how it ended.
 
+mod coming;
+
 mod mail;
 
 mod protocol;

@@ -18,6 +18,10 @@ impl Moves {
         self.target.latest = now;
         match message {
             MoveMessage::Offer { id, offer } => self.handle_offer(now, from, id, offer),
+            MoveMessage::Announce { id, offer, len } => {
+                self.handle_announce(now, from, id, offer, len);
+            }
+            MoveMessage::Chunk { id, at, bytes } => self.handle_chunk(now, from, id, at, bytes),
             MoveMessage::Mails { id, part, mails } => {
                 self.handle_mails(now, from, id, part, mails);
             }
@@ -31,30 +35,51 @@ impl Moves {
     }
 
     fn handle_offer(&mut self, now: Instant, from: NodeId, id: MoveId, offer: Offer) {
+        let (name, size) = (offer.name.clone(), offer.size());
+        if self.takes(now, &from, id, &name, size) {
+            let standby = Standby::new(now, from.clone(), name, size, None, &self.config);
+            self.target.insert(id, standby, &self.config);
+            self.emit(MoveEvent::Build { id, from, offer });
+        }
+    }
+
+    /// Whether a standby of `size` bytes begins here. Where it does not, the source has been told
+    /// what it has to know.
+    pub(super) fn takes(
+        &mut self,
+        now: Instant,
+        from: &NodeId,
+        id: MoveId,
+        name: &Name,
+        size: usize,
+    ) -> bool {
         if let Some(standby) = self.target.standbys.get(&id) {
-            if standby.phase == TargetPhase::Ready {
-                self.reply(from, MoveMessage::Ready { id });
+            match standby.phase {
+                TargetPhase::Ready => self.reply(from.clone(), MoveMessage::Ready { id }),
+                TargetPhase::Collecting => self.reply_taken(from.clone(), id),
+                _ => (),
             }
-            return;
+            return false;
         }
         if let Some(run) = self.target.past.promoted(id) {
             let promoted = run.promoted;
-            return self.send_ack(&from, id, promoted);
+            self.send_ack(from, id, promoted);
+            return false;
         }
         if let Some(closed) = self.target.past.closed(id).cloned() {
             // Also an offer that its own abort has overtaken: refused to a source that has
             // forgotten it.
             if let Closed::Refused(why) = closed {
-                self.reply(from, MoveMessage::Refused { id, why });
+                self.reply(from.clone(), MoveMessage::Refused { id, why });
             }
-            return;
+            return false;
         }
-        if let Err(why) = self.may_build(now, &from, id, &offer) {
+        if let Err(why) = self.may_build(now, from, id, name, size) {
             self.target.past.close(now, id, Closed::Refused(why.clone()));
-            return self.reply(from, MoveMessage::Refused { id, why });
+            self.reply(from.clone(), MoveMessage::Refused { id, why });
+            return false;
         }
-        self.target.insert(now, id, from.clone(), &offer, &self.config);
-        self.emit(MoveEvent::Build { id, from, offer });
+        true
     }
 
     fn may_build(
@@ -62,7 +87,8 @@ impl Moves {
         now: Instant,
         from: &NodeId,
         id: MoveId,
-        offer: &Offer,
+        name: &Name,
+        size: usize,
     ) -> Result<(), Refusal> {
         // Nobody would ever commit it, or call it off.
         if self.target.is_buried(from) {
@@ -73,7 +99,7 @@ impl Moves {
             Accepting::NotReady => return Err(Refusal::NotReady),
             Accepting::Leaving => return Err(Refusal::Leaving),
         }
-        match self.of(&offer.name) {
+        match self.of(name) {
             None => (),
             // The source began anew, so it has given the former move up: its abort was lost.
             Some(Role::Target { id: former, phase, .. })
@@ -85,7 +111,7 @@ impl Moves {
             }
             Some(_) => return Err(Refusal::Busy),
         }
-        let (size, config) = (offer.size(), &self.config);
+        let config = &self.config;
         if size > config.state_bytes_max {
             return Err(Refusal::TooLarge { size });
         }
@@ -119,7 +145,10 @@ impl Moves {
             }
             // Orphaned: the source's log decides by now (consequence 1). The source repeats
             // itself if it lives, and is answered according to that decision.
-            TargetPhase::Building | TargetPhase::Orphaned | TargetPhase::Promoting { .. } => (),
+            TargetPhase::Collecting
+            | TargetPhase::Building
+            | TargetPhase::Orphaned
+            | TargetPhase::Promoting { .. } => (),
         }
     }
 
@@ -199,6 +228,7 @@ impl Moves {
         self.target.latest = now;
         self.target.bury(node);
         self.target.past.source_died(now, node);
+        self.drop_coming(now, node);
         let mut orphans = Vec::new();
         for (id, standby) in &mut self.target.standbys {
             if standby.from == *node {
@@ -234,7 +264,9 @@ impl Moves {
                         messages.push((standby.from.clone(), MoveMessage::Ready { id: *id }));
                     }
                     TargetPhase::Orphaned => orphans.push((*id, standby.name.clone())),
-                    TargetPhase::Building | TargetPhase::Promoting { .. } => (),
+                    TargetPhase::Collecting
+                    | TargetPhase::Building
+                    | TargetPhase::Promoting { .. } => (),
                 }
             }
         }
@@ -266,7 +298,11 @@ impl Moves {
         why: DiscardReason,
         answer: Refusal,
     ) {
-        if let Some(name) = self.target.close(now, id, answer) {
+        // Of one whose state was still on its way nobody has heard.
+        let phase = self.target.standbys.get(&id).map(|standby| standby.phase);
+        if let Some(name) = self.target.close(now, id, answer)
+            && phase != Some(TargetPhase::Collecting)
+        {
             self.emit(MoveEvent::Discard { id, name, why });
         }
     }

@@ -1,7 +1,8 @@
 //! What a target keeps about each process that is coming.
 
+use super::coming::Coming;
 use crate::config::Checked;
-use crate::message::{MoveId, Offer, Refusal};
+use crate::message::{MoveId, Refusal};
 use crate::moves::machine::Accepting;
 use crate::moves::past::{Closed, Past};
 use bytes::Bytes;
@@ -32,6 +33,8 @@ pub(super) struct Standby {
     /// When the source is asked whether the move is still on.
     pub(super) ask: Instant,
     pub(super) retry: Instant,
+    /// The state, while it is on its way in chunks.
+    pub(super) coming: Option<Coming>,
     /// The mail that came before the commit, and how many parts it came in.
     pub(super) mails: Vec<Bytes>,
     pub(super) parts: u32,
@@ -61,21 +64,9 @@ impl Target {
         standbys.into_iter().chain(self.past.poll_timeout(config.standby_ttl)).min()
     }
 
-    pub(super) fn insert(
-        &mut self,
-        now: Instant,
-        id: MoveId,
-        from: NodeId,
-        offer: &Offer,
-        config: &Checked,
-    ) {
-        let (name, held) = (offer.name.clone(), offer.size());
-        let (phase, source) = (TargetPhase::Building, Fate::Alive);
-        let (ask, retry) = (now + config.standby_ttl, now + config.retry);
-        self.held += held;
-        self.names.insert(name.clone(), id);
-        let (mails, parts) = (Vec::new(), 0);
-        let standby = Standby { name, from, held, phase, source, ask, retry, mails, parts };
+    pub(super) fn insert(&mut self, id: MoveId, standby: Standby, config: &Checked) {
+        self.held += standby.held;
+        self.names.insert(standby.name.clone(), id);
         self.standbys.insert(id, standby);
         assert!(self.standbys.len() <= config.standbys_max, "standbys are bounded");
     }
@@ -111,10 +102,36 @@ impl Target {
 }
 
 impl Standby {
+    /// A standby of `held` bytes, which is built as soon as its state is here.
+    pub(super) fn new(
+        now: Instant,
+        from: NodeId,
+        name: Name,
+        held: usize,
+        coming: Option<Coming>,
+        config: &Checked,
+    ) -> Self {
+        Self {
+            name,
+            from,
+            held,
+            phase: if coming.is_some() { TargetPhase::Collecting } else { TargetPhase::Building },
+            source: Fate::Alive,
+            ask: now + config.standby_ttl,
+            retry: now + config.retry,
+            coming,
+            mails: Vec::new(),
+            parts: 0,
+        }
+    }
+
     /// Whether the source is asked: not while the layer above decides or promotes.
     pub(super) const fn asks(&self) -> bool {
         matches!(self.source, Fate::Alive)
-            && matches!(self.phase, TargetPhase::Building | TargetPhase::Ready)
+            && matches!(
+                self.phase,
+                TargetPhase::Collecting | TargetPhase::Building | TargetPhase::Ready
+            )
     }
 
     pub(super) fn timeout(&self) -> Option<Instant> {
@@ -133,6 +150,8 @@ const BURIED_MAX: usize = 256;
 /// How far a move is at its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TargetPhase {
+    /// Its state is on its way, in chunks.
+    Collecting,
     /// The standby is being built.
     Building,
     /// It is built, and waits for its commit.
