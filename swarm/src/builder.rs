@@ -397,7 +397,11 @@ impl Plan {
             process_sender,
         );
         let core = Arc::new_cyclic(|weak| {
-            Core::new(me.clone(), clock, local, processes, self.kinds.clone(), input_sender, weak)
+            let kinds = self.kinds.clone();
+            let mut core =
+                Core::new(me.clone(), clock, local, processes, kinds, input_sender, weak);
+            core.state_bytes_max = self.config.handoff.state_bytes_max;
+            core
         });
         let inbound = Arc::new(Inbound::new(&Arc::downgrade(&core)));
         let endpoint = Endpoint::bind(

@@ -59,6 +59,8 @@ pub(crate) struct Core {
     pub meets_others: AtomicBool,
     /// The last handle is gone.
     pub abandoned: Notify,
+    /// The most bytes of a state that a worker takes along.
+    pub state_bytes_max: usize,
     /// Who ends the node, and how far that is.
     pub ending: Ending,
     /// Set once nothing new may start here.
@@ -105,6 +107,7 @@ impl Core {
             unsent: AtomicU64::new(0),
             meets_others: AtomicBool::new(false),
             abandoned: Notify::new(),
+            state_bytes_max: 0,
             ending: Ending::default(),
             is_closing: AtomicBool::new(false),
             next: AtomicU64::new(1),
@@ -307,6 +310,10 @@ impl System for Node {
 
     fn scope(&self) -> &InScope {
         &self.scope
+    }
+
+    fn state_bytes_max(&self) -> usize {
+        self.core.state_bytes_max
     }
 
     fn count_unhandled(&self) {

@@ -158,8 +158,8 @@ pub enum Event {
         /// The node whose process has it.
         kept: NodeId,
     },
-    /// Two processes had one name, the other one ended, and its state could not be taken in by the
-    /// one on this node: it is lost.
+    /// Two processes had one name, one of them ended, and its state is lost: the other one on this
+    /// node could not take it in, or it was on this node and too large to be handed over.
     ConflictStateLost {
         /// The name.
         name: Name,

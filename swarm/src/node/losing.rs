@@ -88,11 +88,20 @@ impl Node {
         let is_due =
             |losing: &&mut Losing| losing.round == round && matches!(losing.hands, Hands::Asked);
         let Some(losing) = self.conflicts.losing.get_mut(name).filter(is_due) else { return };
+        let (mut too_long, max) = (None, Conflict::STATE_LEN_MAX);
         losing.hands = Hands::Over(match frozen {
+            Frozen::Resume(state) if state.len() > max => {
+                too_long = Some(state.len());
+                None
+            }
             Frozen::Resume(state) => Some(state),
             // It has nothing to hand over, and ends all the same: two copies are one too many.
             Frozen::Ignore | Frozen::Restart | Frozen::Failed(_) => None,
         });
+        if let Some(len) = too_long {
+            let reason = format!("it has {len} bytes, a conflict hands over {max} at most");
+            self.tell(Public::ConflictStateLost { name: name.clone(), reason });
+        }
         self.send_state(now, name);
     }
 

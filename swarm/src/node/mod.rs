@@ -66,7 +66,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use swarm_base::{Boot, Instant, Machine, NodeId, Output, Scope, Session};
-use swarm_handoff::{Accepting, Agreement, MoveId, Moves, Reconciler};
+use swarm_handoff::{Accepting, Agreement, MoveId, MoveMessage, Moves, Reconciler};
 use swarm_link::Links;
 use swarm_registry::Registry;
 use swarm_swim::Swim;
@@ -79,7 +79,7 @@ pub(crate) enum Peer {
     Datagram(SocketAddr),
     /// The control stream: in order.
     Control(Session),
-    /// A stream of its own, for large states: not in order with the control stream.
+    /// Beside the control stream and not in order with it: for what is large.
     Bulk(Session),
 }
 
@@ -159,7 +159,8 @@ pub(crate) const ALONE_AFTER: Duration = Duration::from_secs(2);
 /// handles other inputs.
 const PLAN_BUDGET: usize = 1_000;
 
-/// Larger frames of moves and conflicts go on a stream of their own, so that facts overtake them.
+/// Larger frames of moves and conflicts, and all chunks of states, go beside the control stream, so
+/// that facts overtake them.
 const BULK_FROM: usize = 64 * 1024;
 
 impl Node {
@@ -267,9 +268,11 @@ impl Node {
         // What this node says of itself always encodes; a value of a user's that does not is
         // refused where it comes in.
         if let Ok(bytes) = wire.encode() {
-            let has_state = matches!(wire, Wire::Move(_) | Wire::Conflict(_));
-            let lane =
-                if has_state && bytes.len() >= BULK_FROM { Peer::Bulk } else { Peer::Control };
+            let lane = match wire {
+                Wire::Move(MoveMessage::Chunk { .. }) => Peer::Bulk,
+                Wire::Move(_) | Wire::Conflict(_) if bytes.len() >= BULK_FROM => Peer::Bulk,
+                _ => Peer::Control,
+            };
             self.outputs.push_back(Output::Send { to: lane(session), message: bytes });
         }
     }

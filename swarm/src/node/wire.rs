@@ -59,7 +59,8 @@ impl Wire {
         }
     }
 
-    /// The most bytes of a frame: a snapshot of facts, or the state of a moved worker.
+    /// The most bytes of a frame: the mail of a worker that moves, one message of which may have
+    /// 16 MiB, or the state that a conflict hands over.
     pub(crate) const LEN_MAX: usize = 17 << 20;
 
     /// The bytes of the frame.
@@ -451,6 +452,11 @@ pub(crate) struct Conflict {
     /// Which step this is.
     #[serde(rename = "s")]
     pub step: ConflictStep,
+}
+
+impl Conflict {
+    /// The most bytes of a state that is handed over: it goes in one frame.
+    pub(crate) const STATE_LEN_MAX: usize = 16 << 20;
 }
 
 /// A step of the conflict handshake.

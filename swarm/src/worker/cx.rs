@@ -24,6 +24,11 @@ impl<W: Worker> Cx<W> {
         Self { context, system, worker: PhantomData }
     }
 
+    /// The most bytes of a state that it takes along, or takes in.
+    pub(super) fn state_bytes_max(&self) -> usize {
+        self.system.state_bytes_max()
+    }
+
     /// What the worker is called: displays as its name, or as its pid where it has no name.
     #[must_use]
     pub fn name(&self) -> Label<'_> {

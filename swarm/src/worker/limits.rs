@@ -9,7 +9,9 @@ pub(crate) const MESSAGE: Limits = of(1 << 20);
 pub(crate) const ARGS: Limits = of(1 << 20);
 
 /// The state that a worker takes along when it moves.
-pub(crate) const STATE: Limits = of(16 << 20);
+pub(super) const fn state(bytes_max: usize) -> Limits {
+    of(bytes_max)
+}
 
 /// As many values as bytes: what a user sends may be a list of numbers.
 const fn of(bytes: usize) -> Limits {

@@ -41,7 +41,7 @@ impl<W: Worker> Behaviour for Running<W> {
         };
         // Now, not at the promotion: a state that does not decode must not cost the old process.
         let state = match seed.state {
-            Some(bytes) => Some(Box::new(state::<W>(&bytes)?)),
+            Some(bytes) => Some(Box::new(state::<W>(&bytes, seed.system.state_bytes_max())?)),
             None => None,
         };
         let mut cx = Cx::new(context, seed.system);
@@ -68,9 +68,11 @@ impl<W: Worker> Behaviour for Running<W> {
             Handoff::Resume(state) => state,
         };
         let failed = |message| swarm_process::Handoff::Failed { message };
+        let max = self.cx.state_bytes_max();
         match codec::encode(&state) {
-            Ok(bytes) if bytes.len() > limits::STATE.bytes => {
-                failed(format!("its state has {} bytes, at most 16 MiB move", bytes.len()))
+            Ok(bytes) if bytes.len() > max => {
+                let len = bytes.len();
+                failed(format!("its state has {len} bytes, handoff.state_bytes_max is {max}"))
             }
             Ok(bytes) => swarm_process::Handoff::Resume(bytes.into()),
             Err(error) => failed(format!("its state {error}")),
@@ -84,7 +86,7 @@ impl<W: Worker> Behaviour for Running<W> {
     }
 
     async fn resolve_conflict(&mut self, other: Bytes) -> Result<(), String> {
-        let other = state::<W>(&other)?;
+        let other = state::<W>(&other, self.cx.state_bytes_max())?;
         self.worker.resolve_conflict(other, &mut self.cx).await;
         Ok(())
     }
@@ -99,8 +101,9 @@ impl<W: Worker> Behaviour for Running<W> {
     }
 }
 
-fn state<W: Worker>(bytes: &[u8]) -> Result<W::State, String> {
-    codec::decode(bytes, limits::STATE).map_err(|e| format!("its state does not decode: {e}"))
+fn state<W: Worker>(bytes: &[u8], bytes_max: usize) -> Result<W::State, String> {
+    let limits = limits::state(bytes_max);
+    codec::decode(bytes, limits).map_err(|e| format!("its state does not decode: {e}"))
 }
 
 /// The error and what caused it, in one line.

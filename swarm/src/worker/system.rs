@@ -16,6 +16,9 @@ pub(crate) trait System: Send + Sync + 'static {
     /// The scope that the worker is in.
     fn scope(&self) -> &InScope;
 
+    /// The most bytes of a state that the worker takes along when it moves, or takes in.
+    fn state_bytes_max(&self) -> usize;
+
     /// Counts a message that its worker does not list or cannot read, and that no caller waits
     /// for.
     fn count_unhandled(&self);

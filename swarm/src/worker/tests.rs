@@ -142,6 +142,10 @@ impl System for Here {
         panic!("no worker here asks for the swarm")
     }
 
+    fn state_bytes_max(&self) -> usize {
+        16 << 20
+    }
+
     fn count_unhandled(&self) {}
 }
 

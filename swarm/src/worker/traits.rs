@@ -82,7 +82,9 @@ pub trait Worker: Sized + Send + 'static {
     /// can be started anew elsewhere: at most 64 KiB encoded, better some hundred bytes.
     type Args: Serialize + DeserializeOwned + Send + 'static;
 
-    /// What it takes along when it moves: at most 16 MiB encoded. `()` where it takes nothing.
+    /// What it takes along when it moves: at most `handoff.state_bytes_max` encoded (16 MiB), and
+    /// never more than 16 MiB to a [`resolve_conflict`](Self::resolve_conflict). `()` where it takes
+    /// nothing.
     type State: Serialize + DeserializeOwned + Send + 'static;
 
     /// The messages that it handles: a tuple of 1 to 16, each with an `impl Handle<M>`.

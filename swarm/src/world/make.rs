@@ -102,6 +102,8 @@ impl Make {
         let handoff = swarm_handoff::Config {
             // What waits in a process is little here: some nodes send it one by one.
             mails_max: if last_octet(addr).is_multiple_of(2) { 1 } else { 1024 },
+            // One state is a single chunk there, and more than are under way at once elsewhere.
+            chunk_bytes: (4 << 10) << (last_octet(addr) % 6),
             ..swarm_handoff::Config::default()
         };
         let handoff = handoff.check().expect("sound settings");

@@ -86,8 +86,8 @@ pub(super) enum Delivery {
     Follow(Boot),
 }
 
-/// A state of this many bytes goes on a stream of its own.
-const LARGE_LEN: usize = 70 * 1024;
+/// How often a large state says the count: it goes beside the control stream, most often in chunks.
+const LARGE: usize = 9 * 1024;
 
 impl Processes {
     pub(crate) fn is_empty(&self) -> bool {
@@ -318,11 +318,8 @@ impl SimNode {
             Phase::Running if declines && kind == 1 => Frozen::Failed("it broke".into()),
             Phase::Running if declines => Frozen::Restart,
             Phase::Running => {
-                let mut state = stub.count.to_be_bytes().to_vec();
-                if is_large {
-                    state.resize(LARGE_LEN, 0);
-                }
-                Frozen::Resume(state)
+                let times = if is_large { LARGE } else { 1 };
+                Frozen::Resume(stub.count.to_be_bytes().repeat(times))
             }
             Phase::Frozen => Frozen::Failed("it is frozen already".into()),
             Phase::Standby | Phase::Starting => Frozen::Failed("it is a standby".into()),
@@ -455,6 +452,9 @@ fn decoded(mails: Vec<Vec<u8>>) -> Vec<Message> {
     mails.iter().filter_map(|mail| Message::decode(mail)).collect()
 }
 
+/// The count that a state says. One that has a hole, or the chunks of another one, says none.
 fn count_of(state: &[u8]) -> u64 {
-    state.first_chunk().map_or(0, |count| u64::from_be_bytes(*count))
+    let (counts, _) = state.as_chunks();
+    let is_whole = counts.iter().all(|count| *count == counts[0]);
+    counts.first().filter(|_| is_whole).map_or(0, |count| u64::from_be_bytes(*count))
 }
