@@ -1,7 +1,8 @@
-//! Three protocols as models whose every state is visited: nothing that random worlds might miss.
+//! Four protocols as models whose every state is visited: nothing that random worlds might miss.
 //!
 //! - [`moves`]: a process goes from one node to another, whatever is lost, doubled or reordered,
 //!   and whoever crashes (reliability H1 to H5).
+//! - [`chunks`]: a state that goes in pieces is built whole or not at all.
 //! - [`agreement`]: nodes whose views change start a name once. It drives the machine of
 //!   `swarm-handoff` itself.
 //! - [`ownership`]: a name on three nodes that crash, come back and are held dead while they live
@@ -15,6 +16,7 @@
 //! and the counterexamples.
 
 pub mod agreement;
+pub mod chunks;
 pub mod moves;
 pub mod ownership;
 pub mod search;

@@ -3,8 +3,8 @@
 //!
 //! It mirrors `swarm-handoff`'s `moves/source/protocol.rs` and `moves/target/protocol.rs`, what
 //! `swarm/src/node/moving.rs` and `resuming.rs` do about their events, and the decision about a
-//! dead source's log (ownership, consequence 1). Left out: mail, limits, and the time that anything
-//! takes. A deadline may pass at any moment in which it is set; what is repeated by a timer may be
+//! dead source's log (ownership, consequence 1). Left out: mail, limits, states in chunks, which are
+//! those of [`chunks`](crate::chunks), and the time that anything takes. A deadline may pass at any moment in which it is set; what is repeated by a timer may be
 //! repeated whenever it is not under way. Facts are known everywhere at once; how they get around
 //! is the subject of [`ownership`](crate::ownership). A crash is noticed some time later, and
 //! nobody is held dead who lives: that is a partition, in which two may run.
