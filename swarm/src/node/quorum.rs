@@ -24,12 +24,12 @@ pub(super) struct Under {
     pub(super) machine: Quorum,
     /// How many nodes count, this one included.
     n_voters: usize,
-    margin: Duration,
+    pub(super) margin: Duration,
     grace: Duration,
     /// Set from when the quorum is lost until it is back.
     is_lost: bool,
     /// The names that wait for it, with their processes that may not have ended yet.
-    suspended: BTreeMap<Name, Option<Pid>>,
+    pub(super) suspended: BTreeMap<Name, Option<Pid>>,
     /// From when they may run again: others may have started them, and have to stop first.
     resume: Hold,
     /// From when the names of dead nodes may be started.
@@ -208,10 +208,23 @@ impl Node {
         self.names.escalating.retain(|name| !is_under(name));
         let placed = |claim: &Claim| claim.spec.is_some() && is_under(&claim.name);
         let placed: Vec<Claim> = self.registry.own_claims().filter(placed).collect();
+        self.suspend_claims(now, at, placed);
+    }
+
+    /// A standby has come to run, and the quorum was lost meanwhile: it stops, as the others have.
+    pub(super) fn suspend_late(&mut self, now: Instant, name: &Name) {
+        let is_lost = |under: &Under| under.is_lost && under.scope.holds(name.as_bytes());
+        let Some(at) = self.under.iter().position(is_lost) else { return };
+        let claim = self.registry.own(name).into_iter().collect();
+        self.suspend_claims(now, at, claim);
+    }
+
+    fn suspend_claims(&mut self, now: Instant, at: usize, claims: Vec<Claim>) {
         let (mut facts, mut pids, mut names) = (Vec::new(), Vec::new(), Vec::new());
-        for claim in placed {
-            // It ends anyway, for good.
+        for claim in claims {
+            // It ends anyway, for good. Whoever has stopped it may have left it more time.
             if self.names.is_stopping(&claim.name) {
+                pids.extend(claim.pid().filter(|pid| self.names.lives(*pid)));
                 continue;
             }
             // It has ended here; what comes of the move says where it goes on.
@@ -236,7 +249,11 @@ impl Node {
         }
         self.registry.append_all(now, facts);
         let under = &mut self.under[at];
-        under.suspended.extend(names);
+        for (name, pid) in names {
+            // The process of one that waits already may not have ended yet.
+            let last = under.suspended.entry(name).or_default();
+            *last = pid.or(*last);
+        }
         let how = Stop::Graceful(under.grace);
         for pid in pids {
             self.command(Command::Stop { pid, how });

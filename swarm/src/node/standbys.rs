@@ -98,6 +98,7 @@ impl Node {
             &standby.groups,
         );
         self.moves.promoted(now, id, Ok(Promoted { token, position }));
+        self.suspend_late(now, &standby.name);
         self.reconsider(now, &standby.name);
     }
 
