@@ -37,6 +37,12 @@ pub trait Check<H: Host> {
         let _ = (now, action);
     }
 
+    /// Who reaches whom may have changed: called after every action, and whenever a pair flaps.
+    /// `reaches` tells whether the way from the first to the second is open.
+    fn reach(&mut self, now: Instant, reaches: &dyn Fn(SocketAddr, SocketAddr) -> bool) {
+        let _ = (now, reaches);
+    }
+
     /// The node at `addr` handled one input, and all its effects are known.
     ///
     /// # Errors

@@ -77,11 +77,17 @@ impl<H: Host> World<H> {
         self.plan_break();
     }
 
-    /// Who reaches whom may have changed: idle timeouts start or end, held frames go on.
+    /// Who reaches whom may have changed: idle timeouts start or end, held frames go on, and checkers
+    /// hear of it.
     pub(super) fn reach_changed(&mut self) {
         for id in self.conns.keys().copied().collect::<Vec<_>>() {
             self.listen(id);
             self.release(id);
+        }
+        let (now, links) = (self.now, &self.links);
+        let reaches = |from, to| links.blocked(now, from, to).is_none();
+        for check in &mut self.checks {
+            check.reach(now, &reaches);
         }
     }
 

@@ -14,6 +14,8 @@ mod event;
 mod exits;
 mod explaining;
 #[cfg(feature = "sim")]
+mod flawed;
+#[cfg(feature = "sim")]
 mod gauges;
 mod leaving;
 mod losing;

@@ -197,7 +197,7 @@ impl Clients {
         let is_leaving =
             |host: &SimNode| !matches!(host.end(), End::No | End::Draining { leaves: false });
         // Under a quorum it is kept, also with one node down.
-        let least = if self.truth.borrow().has_quorum { self.most / 2 + 2 } else { 3 };
+        let least = if self.truth.borrow().want.is_some() { self.most / 2 + 2 } else { 3 };
         if n_nodes > least && !world.hosts().values().any(is_leaving) {
             let left = rng.duration(Duration::from_millis(100)..=Duration::from_secs(10));
             world.with(at, |host, now| host.drain(now, left, true));

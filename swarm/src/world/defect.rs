@@ -1,5 +1,7 @@
 //! Bugs on purpose: one for each checker, to show that it catches what it is for.
 
+use std::fmt;
+
 /// A bug that a simulated node has on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -30,11 +32,21 @@ pub enum Defect {
     ResolvesTwice,
     /// A process says that it has taken in the state of a copy that loses to it, and has not.
     DropsState,
+    /// A process that loses its name ends as soon as it has handed over its state.
+    StopsFirst,
+    /// A process that is to stop takes ten seconds more, and is not killed when its time is over.
+    LateStop,
+    /// Those that hold a quorum do not wait until others have stopped.
+    NoMargin,
+    /// They wait for a minute.
+    LongMargin,
+    /// What waited for the quorum is forgotten when the quorum is back.
+    ForgetsSuspended,
 }
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 18] = [
         Self::DeafView,
         Self::StickyGroups,
         Self::Ghosts,
@@ -48,5 +60,27 @@ impl Defect {
         Self::LostAnswer,
         Self::ResolvesTwice,
         Self::DropsState,
+        Self::StopsFirst,
+        Self::LateStop,
+        Self::NoMargin,
+        Self::LongMargin,
+        Self::ForgetsSuspended,
     ];
+
+    /// Whether it shows under a quorum only.
+    #[must_use]
+    pub const fn needs_quorum(self) -> bool {
+        matches!(self, Self::LateStop | Self::NoMargin | Self::LongMargin | Self::ForgetsSuspended)
+    }
+}
+
+impl fmt::Display for Defect {
+    /// Its name, in lower case and with hyphens.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, letter) in format!("{self:?}").chars().enumerate() {
+            let hyphen = if nth > 0 && letter.is_uppercase() { "-" } else { "" };
+            write!(f, "{hyphen}{}", letter.to_ascii_lowercase())?;
+        }
+        Ok(())
+    }
 }

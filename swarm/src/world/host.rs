@@ -289,6 +289,10 @@ impl SimNode {
             Public::NodeUp { node } => (node, Change::Up),
             Public::NodeDown { node } => (node, Change::Dead),
             Public::NodeLeft { node } => (node, Change::Left),
+            Public::QuorumRegained { .. } if self.defect == Some(Defect::ForgetsSuspended) => {
+                self.node.forget_suspended();
+                return self.tell(News::Public(event));
+            }
             _ => return self.tell(News::Public(event)),
         };
         self.peer(&node.clone(), change);

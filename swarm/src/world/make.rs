@@ -104,6 +104,10 @@ impl Make {
             mails_max: if last_octet(addr).is_multiple_of(2) { 1 } else { 1024 },
             // One state is a single chunk there, and more than are under way at once elsewhere.
             chunk_bytes: (4 << 10) << (last_octet(addr) % 6),
+            quorum_margin: match self.defect {
+                Some(Defect::LongMargin) => Duration::from_secs(60),
+                _ => swarm_handoff::Config::default().quorum_margin,
+            },
             ..swarm_handoff::Config::default()
         };
         let handoff = handoff.check().expect("sound settings");
@@ -138,7 +142,11 @@ impl Make {
             me,
             meta,
         };
-        (Node::new(now, parts), rng)
+        let mut node = Node::new(now, parts);
+        if self.defect == Some(Defect::NoMargin) {
+            node.drop_margin();
+        }
+        (node, rng)
     }
 }
 

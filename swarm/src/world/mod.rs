@@ -16,11 +16,14 @@ mod make;
 mod news;
 mod processes;
 mod scenario;
+mod standing;
 mod temper;
 mod truth;
 
 pub use defect::Defect;
 pub use scenario::{Options, run_seed};
 
+#[cfg(test)]
+mod cut_off;
 #[cfg(test)]
 mod tests;

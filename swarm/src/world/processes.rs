@@ -9,6 +9,7 @@ use super::host::SimNode;
 use super::news::{How, News};
 use crate::node::{Command, Freeze, Frozen, Mode, Stop};
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 use swarm_base::{Boot, Instant, Name, Pid, Session, Token};
 use swarm_handoff::MoveId;
 use swarm_process::{ExitReason, ResolveError};
@@ -101,6 +102,11 @@ impl Processes {
     /// Every process, by its serial.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &Stub)> {
         self.stubs.iter().map(|(serial, stub)| (*serial, stub))
+    }
+
+    /// Whether there is one of this name, whatever it does.
+    pub(crate) fn any_of(&self, name: &Name) -> bool {
+        self.stubs.values().any(|stub| stub.name.as_ref() == Some(name))
     }
 
     /// Whether nothing is under way.
@@ -199,9 +205,7 @@ impl SimNode {
                 self.work();
             }
             Command::Discard { pid } => self.in_turn(pid, Errand::Discard { pid }),
-            Command::Stop { pid, how: Stop::Graceful(_) } => {
-                self.in_turn(pid, Errand::End { pid, why: ExitReason::Stopped });
-            }
+            Command::Stop { pid, how: Stop::Graceful(grace) } => self.stop(pid, grace),
             Command::Stop { pid, how: Stop::Kill } => {
                 self.processes.plan(self.now, Errand::End { pid, why: ExitReason::Killed });
             }
@@ -211,6 +215,16 @@ impl SimNode {
                 self.in_turn(pid, Errand::Resolve { name, loser, pid, count });
             }
         }
+    }
+
+    /// It ends in its turn, and is killed when its time is over.
+    fn stop(&mut self, pid: Pid, grace: Duration) {
+        if self.defect == Some(Defect::LateStop) {
+            let at = self.now + LATE;
+            return self.processes.plan(at, Errand::End { pid, why: ExitReason::Stopped });
+        }
+        self.in_turn(pid, Errand::End { pid, why: ExitReason::Stopped });
+        self.processes.plan(self.now + grace, Errand::End { pid, why: ExitReason::Killed });
     }
 
     fn start(&mut self, ticket: u64, name: Name, mode: Mode) {
@@ -237,7 +251,7 @@ impl SimNode {
     }
 
     pub(super) fn bulk_later(&mut self, session: Session, bytes: Vec<u8>) {
-        let at = self.now + self.rng.duration(std::time::Duration::ZERO..=BULK_LATE_MAX);
+        let at = self.now + self.rng.duration(Duration::ZERO..=BULK_LATE_MAX);
         self.processes.plan(at, Errand::Bulk { session, bytes });
     }
 
@@ -328,12 +342,17 @@ impl SimNode {
             stub.phase = Phase::Frozen;
             stub.anew = frozen == Frozen::Restart;
         }
+        let is_conflict = matches!(freeze, Freeze::Conflict(..));
+        let stops_first = is_conflict && self.defect == Some(Defect::StopsFirst);
         if let Freeze::Conflict(name, _) = freeze {
             let has_state = matches!(frozen, Frozen::Resume(_));
             let took = self.now.since(asked);
             self.tell(News::HandsOver { name: name.clone(), pid, has_state, took });
         }
         self.node.frozen(self.now, freeze, frozen);
+        if stops_first {
+            self.exit(pid, ExitReason::Stopped);
+        }
     }
 
     fn run_resolve(&mut self, name: &Name, loser: Pid, pid: Pid, count: u64) {
@@ -446,7 +465,10 @@ impl SimNode {
 }
 
 /// How much later than its session a stream of its own may be.
-const BULK_LATE_MAX: std::time::Duration = std::time::Duration::from_millis(50);
+const BULK_LATE_MAX: Duration = Duration::from_millis(50);
+
+/// How much too late a process stops that is to.
+const LATE: Duration = Duration::from_secs(10);
 
 fn decoded(mails: Vec<Vec<u8>>) -> Vec<Message> {
     mails.iter().filter_map(|mail| Message::decode(mail)).collect()

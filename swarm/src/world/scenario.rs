@@ -97,7 +97,7 @@ struct Cluster {
 impl Cluster {
     fn new(seed: u64, options: &Options) -> Self {
         let quorum = options.quorum;
-        let truth = Rc::new(RefCell::new(Truth::under(quorum)));
+        let truth = Rc::new(RefCell::new(Truth::default()));
         // Another stream than any of the world's.
         let mut rng = Rng::new(seed ^ 0x636c_7573_7465_7221);
         let temper = Temper::draw(&mut rng);
@@ -112,6 +112,8 @@ impl Scenario for Cluster {
     type Host = SimNode;
 
     fn start(&mut self, birth: Birth<'_>) -> SimNode {
+        let want = self.quorum.then_some(birth.addrs.len() / 2 + 1);
+        self.truth.borrow_mut().want = want;
         SimNode::new(Make {
             now: birth.now,
             addr: birth.addr,
@@ -121,12 +123,17 @@ impl Scenario for Cluster {
             sealing: self.sealing,
             temper: self.temper.clone(),
             defect: self.defect,
-            quorum: self.quorum.then_some(birth.addrs.len() / 2 + 1),
+            quorum: want,
         })
     }
 
     fn checks(&self) -> Vec<Box<dyn Check<SimNode>>> {
-        checks::all(&self.truth)
+        let mut all = checks::all(&self.truth);
+        all.extend(match self.quorum {
+            true => checks::under_quorum(&self.truth),
+            false => checks::without_quorum(&self.truth),
+        });
+        all
     }
 
     fn operate(&mut self, world: &mut World<SimNode>, rng: &mut Rng) {

@@ -38,7 +38,12 @@ fn the_same_seed_gives_the_same_trace() {
 
 /// Some seed fails for `property` once nodes have `defect`.
 fn check(defect: Defect, property: &str) {
-    let options = Options { defect: Some(defect), ..Options::default() };
+    let quorum = defect.needs_quorum();
+    check_in(Options { defect: Some(defect), quorum, ..Options::default() }, property);
+}
+
+fn check_in(options: Options, property: &str) {
+    let defect = options.defect.expect("a bug on purpose");
     let mut others = Vec::new();
     for seed in 0..SEEDS_MAX {
         let Err(failure) = run_seed(seed, &options) else { continue };
@@ -118,4 +123,36 @@ fn a_copy_whose_state_is_taken_in_twice_is_noticed() {
 #[test]
 fn a_copy_whose_state_is_dropped_is_noticed() {
     check(Defect::DropsState, "the state of a copy that loses is taken in once");
+}
+
+#[test]
+fn a_copy_that_ends_before_its_state_is_taken_in_is_noticed() {
+    check(Defect::StopsFirst, "the state of a copy that loses is taken in once");
+}
+
+#[test]
+fn a_process_that_goes_on_below_the_quorum_is_noticed() {
+    check(Defect::LateStop, "below the quorum nothing runs for long");
+}
+
+#[test]
+fn a_majority_that_does_not_wait_for_the_others_to_stop_is_noticed() {
+    // Among fewer nodes it takes more seeds, at times more than a hundred.
+    let options = Options {
+        defect: Some(Defect::NoMargin),
+        quorum: true,
+        nodes: 8..=8,
+        ..Options::default()
+    };
+    check_in(options, "at most one process of a name");
+}
+
+#[test]
+fn a_majority_that_waits_too_long_is_noticed() {
+    check(Defect::LongMargin, "the side with the quorum runs every name");
+}
+
+#[test]
+fn a_name_that_is_forgotten_below_the_quorum_is_noticed() {
+    check(Defect::ForgetsSuspended, "what waited for the quorum runs again");
 }

@@ -3,8 +3,10 @@
 //! Checkers compare the nodes with this. It is kept by a checker of its own, [`Witness`], which
 //! sees every event before the others do.
 
+use super::checks::Waiting;
 use super::host::{End, SimNode};
 use super::news::{Asked, Change, News};
+use super::standing::Standing;
 use crate::Event as Public;
 use crate::node::Outcome;
 use std::cell::RefCell;
@@ -32,8 +34,10 @@ pub(crate) struct Truth {
     /// Since when two nodes may own one name: a live node was held dead, or nodes went on without
     /// agreement.
     pub(crate) split: Option<(Instant, String)>,
-    /// Whether names run under a quorum.
-    pub(crate) has_quorum: bool,
+    /// How many nodes must stand together for names to run, where they run under a quorum.
+    pub(crate) want: Option<usize>,
+    pub(crate) standing: Standing,
+    pub(crate) waiting: Waiting,
     asks: BTreeMap<(SocketAddr, u64), Ask>,
     /// Memberships that questions of unknown outcome changed, or several at once.
     vague: BTreeSet<(Name, Name)>,
@@ -99,11 +103,6 @@ impl Truth {
     }
 
     /// The processes of `name`.
-    /// What is so at first, under a quorum or without.
-    pub(crate) fn under(has_quorum: bool) -> Self {
-        Self { has_quorum, ..Self::default() }
-    }
-
     pub(crate) fn instances(&self, name: &Name) -> impl Iterator<Item = (&Pid, &SocketAddr)> {
         self.instances.get(name).into_iter().flatten()
     }
@@ -312,6 +311,7 @@ impl Check<SimNode> for Witness {
     ) -> Result<(), Violation> {
         self.seen += 1;
         let mut truth = self.truth.borrow_mut();
+        truth.waiting.observe(addr, event);
         match event {
             News::Began { name, pid, .. } => {
                 truth.instances.entry(name.clone()).or_default().insert(*pid, addr);
@@ -345,16 +345,26 @@ impl Check<SimNode> for Witness {
                 }
                 truth.leave_all(name);
             }
-            News::Gone => truth.died(addr),
+            News::Gone => {
+                truth.died(addr);
+                truth.standing.gone(now, addr);
+            }
             _ => (),
         }
         Ok(())
     }
 
-    fn act(&mut self, _: Instant, action: &Action) {
+    fn act(&mut self, now: Instant, action: &Action) {
+        let mut truth = self.truth.borrow_mut();
+        truth.standing.act(now, action);
+        truth.waiting.act(action);
         if let Action::Crash(addr) | Action::Stop(addr) = action {
-            self.truth.borrow_mut().died(*addr);
+            truth.died(*addr);
         }
+    }
+
+    fn reach(&mut self, now: Instant, reaches: &dyn Fn(SocketAddr, SocketAddr) -> bool) {
+        self.truth.borrow_mut().standing.reach(now, reaches);
     }
 
     fn judged(&self) -> u64 {

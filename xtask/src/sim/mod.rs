@@ -13,8 +13,8 @@ use crate::{Failure, optimised, output};
 use chart::Chart;
 use std::ops::RangeInclusive;
 use std::path::Path;
-use summary::Summary;
-use swarm::world::Options;
+use summary::{Must, Summary};
+use swarm::world::{Defect, Options};
 use swarm_sim::Detail;
 
 #[derive(clap::Args, Debug, Clone)]
@@ -49,8 +49,19 @@ struct Seeds {
     #[arg(long, value_name = "SEED", conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
     /// Names under a quorum of more than half of the nodes: no split excuses a second process
+    ///
+    /// Judged as well: a node that is cut off from the quorum has stopped what was placed on it
+    /// within a lease, a question and a grace of the cut; the side that holds the quorum runs every
+    /// name within the margin and five seconds of having settled; what waited for the quorum runs
+    /// again when it is back.
     #[arg(long)]
     quorum: bool,
+    /// A bug on purpose, for the checker that it is for to find
+    ///
+    /// With `--quorum` there are `late-stop`, `no-margin`, `long-margin` and `forgets-suspended`.
+    /// Any other word shows all.
+    #[arg(long, value_parser = defect, value_name = "BUG")]
+    defect: Option<Defect>,
     /// Show every packet of the one seed that fails
     #[arg(long, requires = "seed")]
     packets: bool,
@@ -80,12 +91,18 @@ fn run_seeds(args: &Seeds) -> Result<(), Failure> {
     let mut options = Options::default();
     options.nodes = args.nodes.clone();
     options.quorum = args.quorum;
+    options.defect = args.defect;
     if args.packets {
         options.detail = Detail::Packets;
     }
     let outcome = seeds::run(from..from.saturating_add(count), &options);
-    // Under a quorum some faults are beyond what is promised.
-    let summary = Summary::new(outcome, count >= SEEDS_FOR_ALL && !args.quorum);
+    let must = match args.quorum {
+        _ if count < SEEDS_FOR_ALL => Must::Nothing,
+        // Some faults are beyond what is promised.
+        true => Must::Judge,
+        false => Must::StrikeAndJudge,
+    };
+    let summary = Summary::new(outcome, must);
     match args.json {
         true => output::line(summary.to_json())?,
         false => output::line(summary.to_text().trim_end())?,
@@ -112,9 +129,25 @@ fn nodes(text: &str) -> Result<RangeInclusive<usize>, String> {
     if high < low { Err(format!("{low} is more than {high}")) } else { Ok(low..=high) }
 }
 
+/// The words of a bug's name, in lower case and with hyphens.
+fn defect(text: &str) -> Result<Defect, String> {
+    let known = |defect: &Defect| defect.to_string();
+    Defect::ALL.into_iter().find(|defect| known(defect) == text).ok_or_else(|| {
+        let all: Vec<_> = Defect::ALL.iter().map(known).collect();
+        format!("{text:?} is none of {}", all.join(", "))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bug_is_told_by_its_name() {
+        assert_eq!(defect("late-stop"), Ok(Defect::LateStop));
+        let error = defect("bug").expect_err("no bug");
+        assert!(error.starts_with("\"bug\" is none of deaf-view, "), "{error}");
+    }
 
     #[test]
     fn nodes_are_a_number_or_a_range() {

@@ -41,7 +41,7 @@ impl Check<SimNode> for AtMostOne {
     ) -> Result<(), Violation> {
         let News::Began { name, pid, how, .. } = event else { return Ok(()) };
         let truth = self.truth.borrow();
-        let is_excused = truth.split.is_some() && !truth.has_quorum;
+        let is_excused = truth.split.is_some() && truth.want.is_none();
         if is_excused || truth.status(name) == Status::Retired {
             return Ok(());
         }

@@ -124,11 +124,19 @@ fn of(truth: &Truth, status: Status) -> impl Iterator<Item = &Name> {
     books.filter(|(_, book)| !book.is_busy).map(|(name, _)| name)
 }
 
+/// Whether none of these nodes may run the name, as all of them see it.
+pub(super) fn nobody_serves<'a>(hosts: impl Iterator<Item = &'a SimNode>, name: &Name) -> bool {
+    let mut hosts = hosts.peekable();
+    hosts.peek().is_some() && hosts.all(|host| !serves(host, name))
+}
+
 /// Whether some node may run the name: one that is ready and serves its kind.
 pub(super) fn is_served(hosts: &Hosts, name: &Name) -> bool {
-    present(hosts).any(|(_, host)| {
-        let registry = host.node().registry();
-        let kind = registry.claims(name).find_map(|(_, claim, _)| claim.spec);
-        kind.is_none_or(|spec| host.node().placing().owner(&spec.kind, name) != Owner::Nobody)
-    })
+    present(hosts).any(|(_, host)| serves(host, name))
+}
+
+/// Whether some node may run the name, as this one sees it.
+fn serves(host: &SimNode, name: &Name) -> bool {
+    let kind = host.node().registry().claims(name).find_map(|(_, claim, _)| claim.spec);
+    kind.is_none_or(|spec| host.node().placing().owner(&spec.kind, name) != Owner::Nobody)
 }

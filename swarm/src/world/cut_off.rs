@@ -1,0 +1,117 @@
+//! A node that is cut off from the quorum while a process of it is slow at what it was asked.
+
+use super::host::SimNode;
+use super::make::{EVERYWHERE, Make, Sealing};
+use super::news::{Asked, News};
+use super::processes::Phase;
+use super::temper::Temper;
+use crate::node::{Stop, What};
+use std::net::SocketAddr;
+use std::time::Duration;
+use swarm_base::{Name, Rng};
+use swarm_registry::{Bytes, Spec};
+use swarm_sim::{Faults, World, addr};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a process may take, drawn for each thing that it is asked.
+const fn taking(max: Duration) -> Temper {
+    Temper { start_fails: 0, slow_max: Duration::ZERO, quick_max: max, no_handoff: 0, large: 0 }
+}
+
+fn start(world: &mut World<SimNode>, node: u16) {
+    let make = Make {
+        now: world.now(),
+        addr: addr(node),
+        seeds: (1..=3).map(addr).collect(),
+        life: world.lives(addr(node)) + 1,
+        rng: Rng::new(u64::from(node)),
+        sealing: Sealing::Checksum,
+        temper: taking(Duration::ZERO),
+        defect: None,
+        quorum: Some(2),
+    };
+    world.insert(addr(node), SimNode::new(make));
+}
+
+/// Two nodes under a quorum of two, with a name for every second number.
+fn two_with_names() -> World<SimNode> {
+    let mut world = World::new(1, Faults::calm());
+    start(&mut world, 1);
+    start(&mut world, 2);
+    world.run_for(Duration::from_secs(5)).expect("nothing checks it");
+    for nth in 0..20 {
+        let name = Name::new(format!("w{nth}")).expect("a short name");
+        let spec = Spec { kind: EVERYWHERE.into(), args: Bytes::default() };
+        let what = What::Register { name: name.clone(), spec };
+        world.with(addr(1), |node, now| node.ask(now, what, Asked::Register(name), PATIENCE));
+    }
+    until(&mut world, "all run", |world| running(world, 1) + running(world, 2) == 20);
+    world
+}
+
+fn until(world: &mut World<SimNode>, what: &str, goal: impl FnMut(&World<SimNode>) -> bool) {
+    let took = world.run_to(PATIENCE, goal).expect("nothing checks it");
+    assert!(took.is_some(), "{what}");
+}
+
+/// How many named processes run on a node.
+fn running(world: &World<SimNode>, node: u16) -> usize {
+    let stubs = world.host(addr(node)).processes().running();
+    stubs.filter(|(_, stub)| stub.name.is_some()).count()
+}
+
+fn slow_down(world: &mut World<SimNode>, node: SocketAddr, quick_max: Duration) {
+    world.with(node, |node, _| node.temper = taking(quick_max));
+}
+
+/// From now on a node stands alone; by when it has stopped what ran there.
+fn isolate(world: &mut World<SimNode>, node: u16) {
+    world.isolate(addr(node));
+    let config = swarm_handoff::Config::default();
+    let stopped = config.quorum_lease + config.quorum_ask + config.quorum_grace;
+    world.run_for(stopped).expect("nothing checks it");
+}
+
+#[test]
+fn a_standby_that_comes_to_run_too_late_stops_again() {
+    let mut world = two_with_names();
+    start(&mut world, 3);
+    until(&mut world, "names move to the third", |world| {
+        let mut stubs = world.host(addr(3)).processes().iter();
+        stubs.any(|(_, stub)| stub.phase == Phase::Standby)
+    });
+    // Their commits are on their way: they come to run while it is cut off, and after that.
+    slow_down(&mut world, addr(3), Duration::from_secs(20));
+    until(&mut world, "one is handed over", |world| {
+        world.events().any(|(_, _, event)| matches!(event, News::Taken { .. }))
+    });
+    world.run_for(Duration::from_millis(20)).expect("nothing checks it");
+    isolate(&mut world, 3);
+    let begun = |world: &World<SimNode>| {
+        let began = |(_, at, event): &&(_, SocketAddr, News)| {
+            *at == addr(3) && matches!(event, News::Began { .. })
+        };
+        world.events().filter(began).count()
+    };
+    let before = begun(&world);
+    until(&mut world, "one comes to run", |world| begun(world) > before);
+    world.run_for(Duration::from_secs(20)).expect("nothing checks it");
+    assert_eq!(running(&world, 3), 0);
+}
+
+#[test]
+fn a_stop_with_much_time_is_no_reason_to_go_on() {
+    let mut world = two_with_names();
+    let here = world.host(addr(2)).processes().running();
+    let names: Vec<Name> = here.filter_map(|(_, stub)| stub.name.clone()).collect();
+    assert!(!names.is_empty(), "some run there");
+    slow_down(&mut world, addr(2), Duration::from_secs(3_600));
+    for name in names {
+        let how = Stop::Graceful(Duration::from_secs(3_600));
+        let what = What::Stop { name: name.clone(), how };
+        world.with(addr(2), |node, now| node.ask(now, what, Asked::Stop(name), PATIENCE));
+    }
+    isolate(&mut world, 2);
+    assert_eq!(running(&world, 2), 0);
+}
