@@ -9,7 +9,7 @@ use crate::hub::Hub;
 use crate::member::Member;
 use crate::node::{Outcome, What};
 use crate::scope::InScope;
-use crate::traffic::{Gone, Routes, Sink, Watches};
+use crate::traffic::{Remembered, Routes, Sink, Trails, Watches};
 use crate::worker::{self, Kinds, System, Worker};
 use crate::{SpawnError, Stop, Swarm, UnregisterError};
 use std::collections::BTreeMap;
@@ -37,7 +37,11 @@ pub(crate) struct Core {
     pub groups: swarm_groups::View,
     pub routes: Routes,
     pub watches: Watches,
-    pub gone: Gone,
+    /// Processes of other nodes whose end was told here before the facts of their nodes say so: a
+    /// monitor's `Down` comes straight from the process. Until its facts are here, the views still
+    /// show what a caller knows to have ended.
+    pub gone: Remembered<()>,
+    pub trails: Trails,
     pub sink: Arc<Sink>,
     pub events: Hub<Event>,
     pub changes: Changes,
@@ -69,6 +73,10 @@ pub(crate) struct Core {
     next: AtomicU64,
 }
 
+/// How long the end of a process is remembered. Its facts come within a round trip; a connection
+/// over which nothing comes for so long is closed.
+const GONE: Duration = Duration::from_secs(60);
+
 /// The node's driver has stopped.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NodeStopped;
@@ -83,6 +91,7 @@ impl Core {
         inputs: mpsc::Sender<Input>,
         weak: &Weak<Self>,
     ) -> Self {
+        let trails = Trails::new(me.boot);
         Self {
             me,
             clock,
@@ -93,7 +102,8 @@ impl Core {
             groups: swarm_groups::View::new(),
             routes: Routes::default(),
             watches: Watches::default(),
-            gone: Gone::default(),
+            gone: Remembered::new(GONE),
+            trails,
             sink: Arc::new(Sink(weak.clone())),
             events: Hub::new(EVENTS_MAX),
             changes: Changes::new(),
@@ -260,6 +270,12 @@ impl Core {
         } else {
             self.gone.contains(pid)
         }
+    }
+
+    /// Whether a group's list may show `pid`: not once it is known that it has ended, nor once its
+    /// name has a process elsewhere, which is on the list as well.
+    pub(crate) fn is_listed(&self, pid: Pid) -> bool {
+        !self.has_ended(pid) && !self.trails.has_left(pid)
     }
 
     /// Waits until `name` is not `pid`'s any more, or until `deadline`.

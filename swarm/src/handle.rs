@@ -253,7 +253,7 @@ impl Swarm {
     }
 
     /// Sends a message to whoever has the name, and does not wait for it to be handled. At most
-    /// once, in order from one sender to one receiver.
+    /// once, in order from one sender to one receiver, also while that moves.
     ///
     /// # Errors
     ///
@@ -360,7 +360,7 @@ impl Swarm {
     #[must_use]
     pub fn members_with_meta(&self, group: impl ToName) -> Vec<(Pid, Vec<u8>)> {
         let members = self.core.groups.members_with_meta(&self.scope.bytes(&group));
-        let members = members.into_iter().filter(|(pid, _)| !self.core.has_ended(*pid));
+        let members = members.into_iter().filter(|(pid, _)| self.core.is_listed(*pid));
         members.map(|(pid, meta)| (pid, meta.to_vec())).collect()
     }
 
@@ -370,9 +370,9 @@ impl Swarm {
         self.living(self.core.groups.local_members(&self.scope.bytes(&group), self.core.me.boot))
     }
 
-    /// Without those whose end could have been seen here.
+    /// Without those whose end could have been seen here, or that have moved.
     fn living(&self, mut pids: Vec<Pid>) -> Vec<Pid> {
-        pids.retain(|pid| !self.core.has_ended(*pid));
+        pids.retain(|pid| self.core.is_listed(*pid));
         pids
     }
 
@@ -382,8 +382,9 @@ impl Swarm {
         self.core.groups.groups().filter(|(name, _)| self.scope.holds(name.as_bytes())).collect()
     }
 
-    /// Sends a message to every member of this node's view of a group, at most once each, and
-    /// tells how many it was sent to.
+    /// Sends a message to every member of this node's view of a group, at most once each, in order
+    /// from one sender to one member, and tells how many it was sent to. A member that is just
+    /// being moved may miss it.
     pub fn publish<M: Message + Clone>(&self, group: impl ToName, message: M) -> Publish<'_, M> {
         Publish::new(self, self.members(group), message)
     }

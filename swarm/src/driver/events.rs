@@ -118,11 +118,18 @@ impl Driver {
 
     fn on_fact(&mut self, event: &Fresh) {
         match event {
-            Fresh::Changed { name, now, state, .. } => {
+            Fresh::Changed { name, was, now, state, .. } => {
                 // Until the claim of its new node is here, messages go to the old process, and
                 // that node passes them on.
                 if *state == State::Pending {
                     return;
+                }
+                if let Some(now) = *now {
+                    // While its new claim was pending, messages went to the one in the view.
+                    let was = was.or_else(|| self.core.names.whereis(name.as_bytes()));
+                    if let Some(was) = was {
+                        self.core.trails.lay(self.core.clock.now(), was, now);
+                    }
                 }
                 let routes = &self.core.routes;
                 // Whoever looks in between finds one of the two, so that a name that is being

@@ -51,6 +51,15 @@ pub(crate) enum Frame {
         /// The sender's number for the monitor.
         watch: u64,
     },
+    /// Asks that it goes the way of all that went to a process before it moved.
+    Follow(Follow),
+    /// What the receiver had sent to a process before it moved has arrived where it is now.
+    Followed {
+        /// The process, as the receiver knows it.
+        pid: Pid,
+        /// The receiver's number for the question.
+        number: u64,
+    },
     /// The mailbox of a process of the sender is full: send it nothing more.
     Pause(Pid),
     /// It has room again.
@@ -102,6 +111,23 @@ pub(crate) struct Many {
     pub body: Bytes,
 }
 
+/// A question that goes the way of the messages before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Follow {
+    /// The asker's number for it.
+    pub number: u64,
+    /// Who asks.
+    pub origin: Boot,
+    /// The process that messages will go straight to, as the asker knows it.
+    pub pid: Pid,
+    /// Where the messages before it went; of serial 0 where only the name is known.
+    pub to: Pid,
+    /// How many nodes have passed it on.
+    pub hops: u8,
+    /// The name, where it has been passed on.
+    pub name: Bytes,
+}
+
 /// How many nodes a message passes at most.
 pub(crate) const HOPS_MAX: u8 = 3;
 
@@ -120,6 +146,8 @@ const LEAVING: u8 = 12;
 const FIN: u8 = 13;
 const LINK: u8 = 14;
 const TAKEN: u8 = 15;
+const FOLLOW: u8 = 16;
+const FOLLOWED: u8 = 17;
 
 impl Frame {
     /// Appends the frame to `out`.
@@ -168,6 +196,18 @@ impl Frame {
                 about(out, LINK, *pid);
                 out.extend_from_slice(&to.to_bytes());
             }
+            Self::Follow(follow) => {
+                numbered(out, FOLLOW, follow.number);
+                out.extend_from_slice(&follow.origin.to_bytes());
+                out.extend_from_slice(&follow.pid.to_bytes());
+                out.extend_from_slice(&follow.to.to_bytes());
+                out.push(follow.hops);
+                out.extend_from_slice(&follow.name);
+            }
+            Self::Followed { pid, number } => {
+                numbered(out, FOLLOWED, *number);
+                out.extend_from_slice(&pid.to_bytes());
+            }
             Self::Pause(pid) => about(out, PAUSE, *pid),
             Self::Resume(pid) => about(out, RESUME, *pid),
             Self::Leaving => out.push(LEAVING),
@@ -189,6 +229,18 @@ impl Frame {
             TAKEN => Self::Taken { watch: bytes.try_get_u64_le().ok()? },
             DOWN => Self::Down { watch: bytes.try_get_u64_le().ok()?, reason: bytes },
             LINK => Self::Link { pid: pid(&mut bytes)?, to: pid(&mut bytes)? },
+            FOLLOW => Self::Follow(Follow {
+                number: bytes.try_get_u64_le().ok()?,
+                origin: boot(&mut bytes)?,
+                pid: pid(&mut bytes)?,
+                to: pid(&mut bytes)?,
+                hops: bytes.try_get_u8().ok()?,
+                name: bytes,
+            }),
+            FOLLOWED => {
+                let number = bytes.try_get_u64_le().ok()?;
+                Self::Followed { pid: pid(&mut bytes)?, number }
+            }
             PAUSE => Self::Pause(pid(&mut bytes)?),
             RESUME => Self::Resume(pid(&mut bytes)?),
             LEAVING => Self::Leaving,
@@ -336,6 +388,9 @@ mod tests {
         check(Frame::Taken { watch: 2 });
         check(Frame::Down { watch: 2, reason: text(b"x") });
         check(Frame::Link { pid: to, to: Pid::new(boot, 4) });
+        let follow = Follow { number: 3, origin: boot, pid: to, to, hops: 1, name: text(b"x") };
+        check(Frame::Follow(follow));
+        check(Frame::Followed { pid: to, number: 3 });
         check(Frame::Pause(to));
         check(Frame::Resume(to));
         check(Frame::Leaving);

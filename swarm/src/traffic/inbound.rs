@@ -28,70 +28,65 @@ impl Inbound {
         Self { core: core.clone() }
     }
 
-    fn mail(&self, core: &Arc<Core>, from: Session, mail: Mail) -> Pace {
-        let reply = mail.call.map(|call| reply_to(core, call.origin, call.correlation));
-        match locate(core, mail.to, &mail.name) {
-            Spot::Here(handle) => {
-                self.deliver_to(core, from, &handle, mail.message, mail.body, mail.call, reply)
+    fn mail(&self, core: &Arc<Core>, from: Session, mut mail: Mail) {
+        let mut reply = mail.call.map(|call| reply_to(core, call.origin, call.correlation));
+        let mut spot = locate(core, mail.to, &mail.name);
+        if let Spot::Here(handle) = &spot {
+            match self.deliver_to(core, from, handle, mail, reply) {
+                None => return,
+                Some(back) => (mail, reply) = back,
             }
-            Spot::There(there) if mail.hops < HOPS_MAX => {
-                pass_on(core, &there, mail, reply);
-                Pace::Go
-            }
-            _ => {
-                nowhere(core, reply);
-                Pace::Go
-            }
+            // It ended just now. Where it moved, its node passes on what comes from now on.
+            spot = locate(core, mail.to, &mail.name);
+        }
+        match spot {
+            Spot::There(there) if mail.hops < HOPS_MAX => pass_on(core, &there, mail, reply),
+            _ => nowhere(core, reply),
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one call site, and they are a frame's fields")]
+    /// Puts a message into a mailbox. Gives it back where the process has ended.
     fn deliver_to(
         &self,
         core: &Arc<Core>,
         from: Session,
         handle: &Handle,
-        message: Bytes,
-        body: Bytes,
-        call: Option<Call>,
+        mail: Mail,
         reply: Option<ReplyTo>,
-    ) -> Pace {
-        let Ok(message) = std::str::from_utf8(&message) else {
+    ) -> Option<(Mail, Option<ReplyTo>)> {
+        let Mail { to, name, call, hops, message, body } = mail;
+        let Ok(text) = std::str::from_utf8(&message) else {
             core.malformed.fetch_add(1, Ordering::Relaxed);
-            return Pace::Go;
+            return None;
         };
-        let payload = Payload::wire(message, body);
-        let mail = match (reply, call) {
+        let payload = Payload::wire(text, body);
+        let letter = match (reply, call) {
             (Some(reply), Some(call)) => {
                 let deadline = deadline_of(core.clock.now(), call.left_ms);
                 swarm_process::Mail::call(payload, reply, deadline)
             }
             _ => swarm_process::Mail::cast(payload),
         };
-        match handle.absorb(mail) {
-            Pressure::Ok => Pace::Go,
-            Pressure::High => {
-                self.press(core, from, handle);
-                Pace::Go
-            }
+        match handle.absorb(letter) {
+            Pressure::Ok => (),
+            Pressure::High => self.press(core, from, handle),
             // Its node has been told to pause and sends on: nobody else waits for that.
-            Pressure::Refused(mail) => {
+            Pressure::Refused(letter) => {
                 self.press(core, from, handle);
-                match mail.reply {
+                match letter.reply {
                     Some(reply) => reply.fail(CallFailure::Full),
                     None => drop(core.lost.fetch_add(1, Ordering::Relaxed)),
                 }
-                Pace::Go
             }
-            Pressure::Closed(mail) => {
-                nowhere(core, mail.reply);
-                Pace::Go
+            Pressure::Closed(letter) => {
+                let body = letter.payload.to_wire().map(|wire| wire.body).unwrap_or_default();
+                return Some((Mail { to, name, call, hops, message, body }, letter.reply));
             }
         }
+        None
     }
 
-    fn many(&self, core: &Arc<Core>, from: Session, many: Many) -> Pace {
-        let mut waits = Vec::new();
+    fn many(&self, core: &Arc<Core>, from: Session, many: Many) {
         for (to, correlation) in many.to {
             let call = many.call.map(|(origin, left_ms)| Call { origin, correlation, left_ms });
             let mail = Mail {
@@ -102,18 +97,8 @@ impl Inbound {
                 message: many.message.clone(),
                 body: many.body.clone(),
             };
-            if let Pace::Wait(wait) = self.mail(core, from, mail) {
-                waits.push(wait);
-            }
+            self.mail(core, from, mail);
         }
-        if waits.is_empty() {
-            return Pace::Go;
-        }
-        Pace::Wait(Box::pin(async move {
-            for wait in waits {
-                wait.await;
-            }
-        }))
     }
 
     /// Tells the sender's node to send nothing more to a full mailbox.
@@ -141,8 +126,8 @@ impl Inbox for Inbound {
             return Pace::Go;
         };
         match frame {
-            Frame::Mail(mail) => return self.mail(&core, from, mail),
-            Frame::Many(many) => return self.many(&core, from, many),
+            Frame::Mail(mail) => self.mail(&core, from, mail),
+            Frame::Many(many) => self.many(&core, from, many),
             Frame::Reply { correlation, outcome } => {
                 let outcome = outcome.map_err(|failure| failure_of(&failure));
                 core.processes.calls().finish(correlation, outcome);
@@ -170,9 +155,14 @@ impl Inbox for Inbound {
                     core.watches.taken(boot, watch);
                 }
             }
+            Frame::Follow(follow) => core.follow(follow),
+            Frame::Followed { pid, number } => core.followed(pid, number),
             Frame::Pause(pid) => core.routes.pause(pid),
             Frame::Resume(pid) => core.routes.resume(pid),
             Frame::Leaving => {
+                if let Some(boot) = core.routes.boot(from) {
+                    core.ask_before_it_leaves(boot);
+                }
                 if let Some(route) =
                     core.routes.boot(from).and_then(|boot| core.routes.retire(boot))
                 {
@@ -230,7 +220,7 @@ fn pass_on(core: &Core, there: &There, mail: Mail, reply: Option<ReplyTo>) {
 
 /// Finds the process that an incoming message is for: by its pid; by its name, if it has another
 /// process by now; as a standby, if its move has not ended yet; or on the node it has moved to.
-fn locate(core: &Core, to: Pid, name: &[u8]) -> Spot {
+pub(super) fn locate(core: &Core, to: Pid, name: &[u8]) -> Spot {
     let name = match core.processes.find(to) {
         Lookup::Here(handle) => return Spot::Here(handle),
         Lookup::Moved(name) => Some(name),

@@ -144,7 +144,7 @@ impl Core {
         }
     }
 
-    /// Sends `body` to processes of one node. Those whose mailboxes are full are waited for after
+    /// Sends `body` to processes of one node. Those that can't take it yet are waited for after
     /// the others. Gives back the numbers of those that it went to.
     async fn send_many<M: Message>(
         &self,
@@ -159,7 +159,7 @@ impl Core {
         let until = self.clock.at(deadline);
         let left_ms = || millis(deadline.since(self.clock.now()));
         let (paused, open): (Receivers, Receivers) =
-            to.into_iter().partition(|(pid, _)| self.routes.is_paused(*pid));
+            to.into_iter().partition(|(pid, _)| self.is_to_wait(*pid));
         let mut sent = Vec::with_capacity(open.len());
         for to in open.chunks(FRAME_PIDS_MAX) {
             let many = Frame::Many(Many {
@@ -170,13 +170,16 @@ impl Core {
             });
             let send = route.outbox.send(|out| many.encode(out));
             match tokio::time::timeout_at(until, send).await {
-                Ok(Ok(())) => sent.extend(to.iter().map(|(_, number)| *number)),
+                Ok(Ok(())) => {
+                    to.iter().for_each(|(pid, _)| self.trails.sent(*pid));
+                    sent.extend(to.iter().map(|(_, number)| *number));
+                }
                 _ => return sent,
             }
         }
         for (pid, number) in paused {
-            let _ = tokio::time::timeout_at(until, self.routes.resumed(pid)).await;
-            if self.routes.is_paused(pid) {
+            let _ = tokio::time::timeout_at(until, self.open(pid)).await;
+            if self.is_to_wait(pid) {
                 continue;
             }
             let call = |origin| frame::Call { origin, correlation: number, left_ms: left_ms() };
@@ -190,6 +193,7 @@ impl Core {
             });
             let send = route.outbox.send(|out| mail.encode(out));
             if let Ok(Ok(())) = tokio::time::timeout_at(until, send).await {
+                self.trails.sent(pid);
                 sent.push(number);
             }
         }

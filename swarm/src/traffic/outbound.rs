@@ -32,6 +32,8 @@ pub(super) enum Spot {
     Unconnected(Pid),
     /// It is known to exist, but just changes its place.
     Unsettled,
+    /// What was sent to it before it moved may still be on its way.
+    Behind,
     Nowhere,
 }
 
@@ -58,9 +60,6 @@ enum Try<R> {
     /// It was not sent: look again when something has changed.
     Again(Stage),
 }
-
-/// How long a sender waits for a view to change before it looks again by itself.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 impl Core {
     /// Sends `message` and waits for its reply, until `timeout` at the latest.
@@ -100,6 +99,7 @@ impl Core {
                     Try::Again(Stage::Connect)
                 }
                 Spot::Unsettled => Try::Again(Stage::Resolve),
+                Spot::Behind => Try::Again(Stage::Queued),
                 Spot::Nowhere => Try::Done(Err(CallFailure::NoProcess)),
             };
             seen = tried.or(seen);
@@ -125,8 +125,7 @@ impl Core {
             if self.clock.now() >= deadline {
                 return Err(failed(CallFailure::Timeout { stage }, seen));
             }
-            let changed = self.changed.notified();
-            let _ = tokio::time::timeout(LOOK_AGAIN, changed).await;
+            self.look_again().await;
         }
     }
 
@@ -159,8 +158,7 @@ impl Core {
                             return Err(CallFailure::NoProcess);
                         }
                         stage = Stage::Connect;
-                        let changed = self.changed.notified();
-                        let _ = tokio::time::timeout(LOOK_AGAIN, changed).await;
+                        self.look_again().await;
                     }
                 }
                 if letter.is_sent() {
@@ -229,6 +227,7 @@ impl Core {
             Push::Closed => return Try::Again(Stage::Connect),
             Push::TooLong => return too_long(),
         }
+        self.trails.sent(*pid);
         call.advance(Stage::Running);
         Try::Done(call.await)
     }
@@ -258,7 +257,10 @@ impl Core {
                     });
                 });
                 match pushed {
-                    Push::Queued => Ok(()),
+                    Push::Queued => {
+                        self.trails.sent(pid);
+                        Ok(())
+                    }
                     Push::Full => Err(Stuck::Full),
                     Push::Closed => Err(Stuck::Moving),
                     Push::TooLong => Err(Stuck::Failed(CallFailure::Unencodable {
@@ -266,6 +268,7 @@ impl Core {
                     })),
                 }
             }
+            Spot::Behind => Err(Stuck::Full),
             Spot::Unconnected(_) | Spot::Unsettled => Err(Stuck::Moving),
             Spot::Nowhere => Err(Stuck::Failed(CallFailure::NoProcess)),
         }
@@ -291,6 +294,7 @@ impl Core {
                 self.routes.resumed(there.pid).await;
             }
             Spot::There(there) => there.route.outbox.space().await,
+            Spot::Behind => self.look_again().await,
             _ => (),
         }
     }
@@ -324,6 +328,9 @@ impl Core {
     }
 
     fn locate_pid(&self, pid: Pid) -> Spot {
+        if self.is_behind(pid) {
+            return Spot::Behind;
+        }
         if pid.boot != self.me.boot {
             return match self.routes.to(pid.boot) {
                 Some(route) => Spot::There(There { pid, route, name: None }),
@@ -355,7 +362,9 @@ impl Core {
     fn may_move(&self, whom: Whom<'_>, tried: Option<Pid>) -> bool {
         match whom {
             Whom::Name(name) => tried.is_some() && !matches!(self.holder(name), Holder::Nobody),
-            Whom::Pid(_) => false,
+            Whom::Pid(pid) => {
+                tried.is_some() && matches!(self.processes.find(pid), Lookup::Moved(_))
+            }
         }
     }
 }

@@ -42,6 +42,30 @@ impl<K: Eq + Hash, V: Copy> Seldom<K, V> {
         self.map.get(key).map(|value| *value)
     }
 
+    /// Changes the value of `key`, if it is there.
+    pub(super) fn update<Q: Eq + Hash + ?Sized, R>(
+        &self,
+        key: &Q,
+        change: impl FnOnce(&mut V) -> R,
+    ) -> Option<R>
+    where
+        K: Borrow<Q>,
+    {
+        if self.is_empty() {
+            return None;
+        }
+        self.map.get_mut(key).map(|mut value| change(&mut value))
+    }
+
+    /// The keys whose value is wanted.
+    pub(super) fn those(&self, is_wanted: impl Fn(&V) -> bool) -> Vec<K>
+    where
+        K: Clone,
+    {
+        let wanted = self.map.iter().filter(|entry| is_wanted(entry.value()));
+        wanted.map(|entry| entry.key().clone()).collect()
+    }
+
     pub(super) fn contains<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,

@@ -146,7 +146,7 @@ impl Watches {
             && !matches!(reason, ExitReason::Moved | ExitReason::NodeDown)
         {
             // Before the watcher learns it: it may look the name up at once.
-            core.gone.insert(core.clock.now(), pid);
+            core.gone.insert(core.clock.now(), pid, ());
         }
         self.ended(core, watch, reason);
         if let Some(route) = core.routes.back_to(boot) {
