@@ -222,6 +222,10 @@ impl Registry {
 
     /// Tells `peer` how far all logs are held here.
     fn list_to(&mut self, peer: &NodeId) {
+        let epoch = self.replica.released;
+        if epoch > 0 {
+            self.send(peer, Message::Released { epoch });
+        }
         let marks: Vec<Mark> = self.replica.logs.iter().map(|(_, log)| log.mark()).collect();
         let mut parts = marks.chunks(MARKS_MAX).peekable();
         while let Some(part) = parts.next() {

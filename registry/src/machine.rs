@@ -167,11 +167,12 @@ impl Registry {
     }
 
     /// The epoch that a start or a move of `name` takes: one above every one that any log here
-    /// shows for it, and above what was let go of, since that may be left elsewhere (ownership, R5:
-    /// a tombstone that comes back would end a name that was registered anew below it).
+    /// shows for it, and above all that was let go of: who has a name next stands above those who
+    /// had it, and what was let go of here may be left elsewhere (ownership, R5: a tombstone that
+    /// comes back would end a name that was registered anew below it).
     #[must_use]
     pub fn next_epoch(&self, name: &Name) -> u64 {
-        self.epoch(name).max(self.replica.forgotten) + 1
+        self.epoch(name).max(self.replica.released).saturating_add(1)
     }
 
     /// The highest epoch that any log here shows for `name`; 0 where none does.
@@ -427,6 +428,9 @@ impl Machine for Registry {
                 self.take_facts(now, &from, &log, first, (count, facts));
             }
             Message::Ack { log, position } => self.take_ack(&from, &log, position),
+            Message::Released { epoch } => {
+                self.replica.released = self.replica.released.max(epoch);
+            }
             Message::Compare { scope, marks } => self.take_compare(now, &from, scope, marks),
             Message::Ask { log, after } => self.take_ask(&from, &log, after),
             Message::Chunk { log, position, digest, index, of, count, facts } => {

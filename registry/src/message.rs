@@ -43,6 +43,14 @@ pub enum Message {
         #[serde(rename = "m")]
         marks: Vec<Mark>,
     },
+    /// The highest epoch of the claims that the sender has seen go: who has one of their names next
+    /// stands above it, also on a node that came later. Ahead of a full list.
+    #[serde(rename = "r")]
+    Released {
+        /// The epoch.
+        #[serde(rename = "e")]
+        epoch: u64,
+    },
     /// The sender wants what follows a position.
     #[serde(rename = "q")]
     Ask {

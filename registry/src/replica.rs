@@ -32,8 +32,11 @@ pub(crate) struct Replica {
     pub(crate) own_remains: BTreeSet<Name>,
     /// The names that another node's pointer gives to this one, which has no entry for them.
     pub(crate) unclaimed: BTreeSet<Name>,
-    /// The highest epoch of what was let go of here while another node may still hold it.
-    pub(crate) forgotten: u64,
+    /// Whether something was let go of here while another node may still hold it.
+    pub(crate) has_forgotten: bool,
+    /// The highest epoch of what was let go of, here or elsewhere: whoever has a name next stands
+    /// above those who had it.
+    pub(crate) released: u64,
     /// Logs that count no more, and whose names are being taken out of the table.
     doomed: Vec<LogId>,
     pub(crate) events: VecDeque<Event>,
@@ -57,8 +60,10 @@ impl Replica {
         match fact {
             Fact::Named(claim) => {
                 let name = claim.name.clone();
-                let entry = Entry::Claim(Stored::new(claim, &mut self.kinds));
-                self.set(log, &name, Some(entry));
+                let is_first = log == OWN && self.is_first(&claim);
+                let mut stored = Stored::new(claim, &mut self.kinds);
+                stored.is_first = is_first;
+                self.set(log, &name, Some(Entry::Claim(stored)));
             }
             Fact::Ended { name, token, why } => {
                 let groups = |claim: &Stored| self.logs[log].members.carried(claim.serial());
@@ -80,6 +85,15 @@ impl Replica {
                 }
             }
             Fact::Exited { pid } => self.set_groups(log, pid.serial, Groups::new()),
+        }
+    }
+
+    /// Whether a claim of this node takes the place of nothing that another log could tell of.
+    fn is_first(&self, claim: &Claim) -> bool {
+        match self.table.get(&claim.name).map(|record| record.of(OWN)) {
+            None => !self.has_forgotten && claim.token.epoch == self.released.saturating_add(1),
+            Some(Some(Entry::Claim(own))) => own.is_first && own.token == claim.token,
+            Some(_) => false,
         }
     }
 
@@ -174,10 +188,10 @@ impl Replica {
         };
         let Put { before, after, old: was, unlisted } = self.table.put(log, name, entry, look);
         let ((before, _), (after, kind)) = (before, after);
-        if let (Some(gone), false) = (&was, new.is_there)
-            && (self.logs[log].standing != Standing::Live || !matches!(gone, Entry::Claim(_)))
-        {
-            self.forgotten = self.forgotten.max(gone.token().epoch);
+        if let (Some(gone), false) = (&was, new.is_there) {
+            let is_live = self.logs[log].standing == Standing::Live;
+            self.has_forgotten |= !is_live || !matches!(gone, Entry::Claim(_));
+            self.released = self.released.max(gone.token().epoch);
         }
         self.touch(log, name, unlisted);
         let old = Traits::of(was.as_ref(), boot);

@@ -231,15 +231,13 @@ impl Registry {
     /// Whether the end of a claim of this node must leave a tombstone: another log can have an
     /// entry for the name, now or when a late copy of it arrives.
     pub(crate) fn needs_tombstone(&self, name: &Name, token: Token) -> bool {
-        // Above the first epoch the claim took the place of another, and a pointer to it may be
-        // on its way.
-        self.settling.closed
-            || token.epoch > 1
-            || self
-                .replica
-                .table
-                .get(name)
-                .is_some_and(|record| record.iter().any(|(log, _)| log != OWN))
+        let Some(record) = self.replica.table.get(name) else { return true };
+        // Where the claim took the place of another, a pointer to it may be on its way.
+        let is_first = match record.of(OWN) {
+            Some(Entry::Claim(claim)) => claim.is_first && claim.token == token,
+            _ => false,
+        };
+        self.settling.closed || !is_first || record.iter().any(|(log, _)| log != OWN)
     }
 
     fn bury(&mut self, now: Instant, id: LogId) {

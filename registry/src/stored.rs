@@ -17,6 +17,8 @@ pub(crate) struct Stored {
     /// What few claims have.
     rest: Option<Box<Rest>>,
     pub(crate) state: AtState,
+    /// See [`Registry::needs_tombstone`](crate::Registry); noted of this node's own claims.
+    pub(crate) is_first: bool,
 }
 
 /// The text of a kind, in one word.
@@ -54,7 +56,8 @@ impl Stored {
         };
         let rest = Rest { meta: claim.meta, groups: claim.groups, moving };
         let rest = (rest != Rest::default()).then(|| Box::new(rest));
-        Self { token: claim.token, request: claim.request, kind, args, serial, rest, state }
+        let (token, request) = (claim.token, claim.request);
+        Self { token, request, kind, args, serial, rest, state, is_first: false }
     }
 
     /// The claim on `name` of the life `boot` of a node.

@@ -74,6 +74,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("compare-all", compare(Scope::All)),
         ("compare-question", compare(Scope::Question)),
         ("compare-answer", compare(Scope::Answer)),
+        ("released", Message::Released { epoch: 7 }),
         ("ask", Message::Ask { log: log(), after: 4 }),
         (
             "chunk",

@@ -351,6 +351,36 @@ fn only_the_writer_speaks_for_itself_while_it_can() {
 }
 
 /// A name whose claims are all gone is free at once; nothing waits for its tombstone.
+/// Without a tombstone nothing of a stopped name is left but its epoch: who has it next would else
+/// hold the token of who had it, and a fence would let both through.
+#[test]
+fn who_has_a_name_next_is_above_who_was_stopped() {
+    let mut n1 = Played::new(&[2, 3]);
+    let named = |epoch| match named(1, 1) {
+        Fact::Named(claim) => {
+            Fact::Named(swarm_registry::Claim { token: Token::new(epoch, node(1).boot), ..claim })
+        }
+        other => panic!("{other:?}"),
+    };
+    for epoch in 1..4 {
+        assert_eq!(n1.registry.next_epoch(&called("room")), epoch);
+        n1.append(named(epoch));
+        let token = Token::new(epoch, node(1).boot);
+        n1.append(Fact::Ended { name: called("room"), token, why: Why::Stopped });
+        assert_eq!(n1.registry.epoch(&called("room")), 0, "it has left no tombstone");
+    }
+    // A node that comes later stands above it too.
+    let told = n1.sent.iter().any(|(_, sent)| matches!(sent, Message::Released { epoch: 1.. }));
+    assert!(!told, "there was nothing to tell when these came");
+    n1.registry.session_down(n1.now, &node(3));
+    n1.registry.session_up(n1.now, node(3));
+    n1.poll();
+    assert!(n1.sent.contains(&(node(3), Message::Released { epoch: 3 })));
+    n1.hear(2, Message::Released { epoch: 9 });
+    n1.hear(3, Message::Released { epoch: u64::MAX });
+    assert_eq!(n1.registry.next_epoch(&called("room")), u64::MAX, "no overflow");
+}
+
 #[test]
 fn a_stop_needs_no_tombstone_where_nothing_could_bring_the_name_back() {
     let mut n1 = Played::new(&[2]);
