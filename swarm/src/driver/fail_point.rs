@@ -9,7 +9,9 @@ use swarm_base::Output;
 /// A message of a move, and which end of it dies: see [`Builder::fail_at`](crate::Builder::fail_at).
 ///
 /// As text it is the message and `sent` or `received`, as in `commit:sent`: in the place of sending
-/// it, or before it is handled. The messages are `offer`, `ready`, `commit`, `ack` and `done`.
+/// it, or before it is handled. The messages are `offer`, `ready`, `commit`, `ack` and `done`;
+/// `announce`, `chunk` and `chunk-ok` of a large state; `mails` and `taken` of a mailbox in parts;
+/// and `refused`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailPoint {
     message: &'static str,
@@ -22,8 +24,11 @@ enum MessageEnd {
     Received,
 }
 
-/// The messages of a move that succeeds.
-const MESSAGES: [&str; 5] = ["offer", "ready", "commit", "ack", "done"];
+/// The messages of moves that a living source and target send to each other.
+const MESSAGES: [&str; 11] = [
+    "offer", "announce", "chunk", "chunk-ok", "ready", "refused", "mails", "taken", "commit",
+    "ack", "done",
+];
 
 /// A text that is no point.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -86,9 +91,13 @@ mod tests {
             ("ready:sent", MessageEnd::Received, false),
             ("ready:received", MessageEnd::Received, true),
             ("commit:sent", MessageEnd::Sent, false),
+            ("chunk-ok:sent", MessageEnd::Sent, false),
         ] {
             let point: FailPoint = text.parse().expect("a point");
             assert_eq!(point.is_at(end, &frame), hit, "{text} {end:?}");
+        }
+        for known in MESSAGES {
+            assert!(format!("{known}:sent").parse::<FailPoint>().is_ok(), "{known}");
         }
         for bad in ["", "ready", "ready:", "ready:late", "hello:sent"] {
             assert_eq!(bad.parse::<FailPoint>(), Err(FailPointError(bad.to_owned())));

@@ -8,22 +8,29 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::sync::OnceLock;
+use std::time::Duration;
 use swarm::{BoxError, Cx, Handle, Handoff, Message, Worker};
 
 /// The file of this process: a worker is built from its arguments alone.
-static LEDGER: OnceLock<File> = OnceLock::new();
+static LEDGER: OnceLock<Ledger> = OnceLock::new();
 
-/// From now on lives are written there.
-pub(super) fn open(path: &Path) -> Result<(), String> {
+struct Ledger {
+    file: File,
+    /// How many bytes workers take along besides what they have counted.
+    state_bytes: usize,
+}
+
+/// From now on lives are written there, and states are so large.
+pub(super) fn open(path: &Path, state_bytes: usize) -> Result<(), String> {
     let file = File::options().create(true).append(true).open(path);
     let file = file.map_err(|error| format!("{}: {error}", path.display()))?;
-    LEDGER.set(file).map_err(|_| "the ledger is open".to_owned())
+    LEDGER.set(Ledger { file, state_bytes }).map_err(|_| "the ledger is open".to_owned())
 }
 
 /// One write for each line: it is there also if the process is killed right behind it.
 fn write(line: &str) {
-    if let Some(mut file) = LEDGER.get() {
-        file.write_all(line.as_bytes()).expect("the ledger takes lines");
+    if let Some(ledger) = LEDGER.get() {
+        (&ledger.file).write_all(line.as_bytes()).expect("the ledger takes lines");
     }
 }
 
@@ -62,6 +69,15 @@ impl Message for Add {
     type Reply = ();
 }
 
+/// Sleeps for so many milliseconds, and keeps what comes behind it waiting.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Nap(pub(super) u64);
+
+impl Message for Nap {
+    const NAME: &'static str = "nap";
+    type Reply = ();
+}
+
 /// How far it is.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Read;
@@ -71,11 +87,19 @@ impl Message for Read {
     type Reply = u64;
 }
 
+/// What a worker takes along.
+#[derive(Serialize, Deserialize)]
+pub(super) struct State {
+    count: u64,
+    /// Nothing but its length.
+    rest: String,
+}
+
 impl Worker for Counted {
     const KIND: &'static str = "counted";
     type Args = ();
-    type State = u64;
-    type Accepts = (Begin, Add, Read);
+    type State = State;
+    type Accepts = (Begin, Add, Nap, Read);
 
     async fn start((): (), cx: &mut Cx<Self>) -> Result<Self, BoxError> {
         cx.join(GROUP);
@@ -83,17 +107,18 @@ impl Worker for Counted {
         Ok(Self { count: 0, life: None })
     }
 
-    async fn begin_handoff(&mut self, _: &mut Cx<Self>) -> Handoff<u64> {
-        Handoff::Resume(self.count)
+    async fn begin_handoff(&mut self, _: &mut Cx<Self>) -> Handoff<State> {
+        let len = LEDGER.get().map_or(0, |ledger| ledger.state_bytes);
+        Handoff::Resume(State { count: self.count, rest: " ".repeat(len) })
     }
 
-    async fn end_handoff(&mut self, count: u64, cx: &mut Cx<Self>) {
-        self.count = count;
+    async fn end_handoff(&mut self, state: State, cx: &mut Cx<Self>) {
+        self.count = state.count;
         self.begin(cx);
     }
 
-    async fn resolve_conflict(&mut self, other: u64, _: &mut Cx<Self>) {
-        self.count += other;
+    async fn resolve_conflict(&mut self, other: State, _: &mut Cx<Self>) {
+        self.count += other.count;
     }
 }
 
@@ -116,6 +141,12 @@ impl Handle<Begin> for Counted {
 impl Handle<Add> for Counted {
     async fn handle(&mut self, _: Add, _: &mut Cx<Self>) {
         self.count += 1;
+    }
+}
+
+impl Handle<Nap> for Counted {
+    async fn handle(&mut self, Nap(millis): Nap, _: &mut Cx<Self>) {
+        tokio::time::sleep(Duration::from_millis(millis)).await;
     }
 }
 

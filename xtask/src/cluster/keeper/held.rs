@@ -26,6 +26,12 @@ pub(in crate::cluster) struct Setup {
     pub(in crate::cluster) quorum: Option<usize>,
     /// The point of a move at which it ends itself.
     pub(in crate::cluster) fail_at: Option<String>,
+    /// How many bytes its workers that count take along besides.
+    pub(in crate::cluster) state_bytes: Option<usize>,
+    /// How many of the messages that wait in a process go to its new node at once.
+    pub(in crate::cluster) mails_max: Option<usize>,
+    /// How many processes of others it builds at once.
+    pub(in crate::cluster) standbys_max: Option<usize>,
 }
 
 struct Keeper {
@@ -100,8 +106,13 @@ impl Keepers {
         command.extend(stage.keeper_options(&name, &address.to_string()));
         command.extend(self.seeds.iter().flat_map(|seed| ["--seed".to_owned(), seed.clone()]));
         command.extend(["--ledger".to_owned(), self.ledgers.begin(number)]);
-        if let Some(quorum) = setup.quorum {
-            command.extend(["--quorum".to_owned(), quorum.to_string()]);
+        for (option, number) in [
+            ("--quorum", setup.quorum),
+            ("--state-bytes", setup.state_bytes),
+            ("--mails-max", setup.mails_max),
+            ("--standbys-max", setup.standbys_max),
+        ] {
+            command.extend(number.into_iter().flat_map(|n| [option.to_owned(), n.to_string()]));
         }
         if let Some(point) = &setup.fail_at {
             command.extend(["--fail-at".to_owned(), point.clone()]);

@@ -43,6 +43,15 @@ pub(crate) struct Args {
     /// The point of a move at which the process ends, for example `commit:sent`
     #[arg(long)]
     fail_at: Option<FailPoint>,
+    /// How many bytes workers that count take along besides
+    #[arg(long, default_value_t = 0)]
+    state_bytes: usize,
+    /// How many of the messages that wait in a process go to its new node at once
+    #[arg(long)]
+    mails_max: Option<usize>,
+    /// How many processes of others are built at once
+    #[arg(long)]
+    standbys_max: Option<usize>,
 }
 
 /// Answers requests until the end of stdin.

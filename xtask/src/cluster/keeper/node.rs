@@ -1,7 +1,7 @@
 //! What such a node does when it is asked.
 
 use super::Args;
-use super::counted::{self, Add, Counted, Read};
+use super::counted::{self, Add, Counted, Nap, Read};
 use super::load::{Given, Running};
 use super::protocol::{Outcome, Peer, Request, Table, Try, Way};
 use super::worker::{Kept, Kind};
@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use swarm::{MemberState, Pid, RegisterError, StaticQuorumRing, Stop, Swarm};
+use swarm::{Config, MemberState, Pid, RegisterError, StaticQuorumRing, Stop, Swarm};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
@@ -25,9 +25,13 @@ pub(super) struct Keeper {
 impl Keeper {
     pub(super) async fn start(args: &Args) -> Result<Self, Failure> {
         if let Some(path) = &args.ledger {
-            counted::open(path).map_err(Failure::new)?;
+            counted::open(path, args.state_bytes).map_err(Failure::new)?;
         }
-        let builder = Swarm::builder(&args.name);
+        let mut config = Config::default();
+        let handoff = &mut config.handoff;
+        handoff.mails_max = args.mails_max.unwrap_or(handoff.mails_max);
+        handoff.standbys_max = args.standbys_max.unwrap_or(handoff.standbys_max);
+        let builder = Swarm::builder(&args.name).config(config);
         let builder = match args.quorum.map(StaticQuorumRing::new) {
             Some(quorum) => builder.strategy(quorum.map_err(|e| Failure::new(e.to_string()))?),
             None => builder,
@@ -97,6 +101,9 @@ impl Serve for Keeper {
                 json(())
             }
             Request::Add { names } => json(add(&self.swarm, names).await?),
+            Request::Nap { names, times, millis } => {
+                json(nap(&self.swarm, &names, times, millis).await?)
+            }
             Request::Read { names } => json(read(&self.swarm, names).await?),
             Request::Table => json(table(&self.swarm)),
             Request::Resident => json(resident::bytes()),
@@ -107,6 +114,13 @@ impl Serve for Keeper {
 async fn add(swarm: &Swarm, names: Vec<String>) -> Result<(), String> {
     for name in names {
         swarm.call(&name, Add).await.map_err(|error| format!("{name}: {error}"))?;
+    }
+    Ok(())
+}
+
+async fn nap(swarm: &Swarm, names: &[String], times: u32, millis: u64) -> Result<(), String> {
+    for name in names.iter().flat_map(|name| std::iter::repeat_n(name, times as usize)) {
+        swarm.cast(name, Nap(millis)).await.map_err(|error| format!("{name}: {error}"))?;
     }
     Ok(())
 }

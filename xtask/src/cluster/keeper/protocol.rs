@@ -32,6 +32,8 @@ pub(in crate::cluster) enum Request {
     Forget { names: Vec<String> },
     /// Has workers count one further, one after the other: `()`.
     Add { names: Vec<String> },
+    /// Has workers sleep so often, for so long each time: `()`, before they do.
+    Nap { names: Vec<String>, times: u32, millis: u64 },
     /// How far they have counted: `BTreeMap<String, u64>`.
     Read { names: Vec<String> },
     /// What this node's view holds: [`Table`].
