@@ -50,7 +50,7 @@ pub use moves::{
 };
 
 mod quorum;
-pub use quorum::{Quorum, QuorumEvent};
+pub use quorum::{Quorum, QuorumEvent, Voice};
 
 mod reconciler;
 pub use reconciler::{Acting, Action, Is, Placement, Reconciler, Should};

@@ -25,6 +25,7 @@ pub struct Quorum {
     config: Checked,
     me: NodeId,
     want: usize,
+    voice: Voice,
     hash: Option<u64>,
     /// How often it has changed.
     round: u64,
@@ -45,14 +46,16 @@ struct Lease {
 }
 
 impl Quorum {
-    /// A quorum of `want` nodes, this one among them. It is not held until the first
-    /// [`set_ring`](Self::set_ring), nor before enough others have granted.
+    /// A quorum of `want` nodes, this one among them unless it [says](Self::set_voice) otherwise. It
+    /// is not held until the first [`set_ring`](Self::set_ring), nor before enough others have
+    /// granted.
     #[must_use]
     pub const fn new(now: Instant, config: Checked, me: NodeId, want: usize) -> Self {
         Self {
             config,
             me,
             want,
+            voice: Voice::Counts,
             hash: None,
             round: 0,
             members: BTreeMap::new(),
@@ -80,6 +83,12 @@ impl Quorum {
         self.look(now);
     }
 
+    /// Whether this node is one of those that the quorum counts.
+    pub fn set_voice(&mut self, now: Instant, voice: Voice) {
+        self.voice = voice;
+        self.look(now);
+    }
+
     /// A session with `node` is up.
     pub fn session_up(&mut self, now: Instant, node: &NodeId) {
         self.sessions.insert(node.clone());
@@ -97,16 +106,23 @@ impl Quorum {
         self.is_held
     }
 
-    /// How many nodes it takes, this one among them.
+    /// How many nodes it takes.
     #[must_use]
     pub const fn want(&self) -> usize {
         self.want
     }
 
-    /// How many nodes are in the ring, this one among them.
+    /// How many nodes are in the ring, this one among them if it counts.
     #[must_use]
     pub fn present(&self) -> usize {
-        self.members.len() + 1
+        self.members.len() + self.own()
+    }
+
+    const fn own(&self) -> usize {
+        match self.voice {
+            Voice::Counts => 1,
+            Voice::Listens => 0,
+        }
     }
 
     fn ask(&mut self, now: Instant, node: &NodeId) {
@@ -121,7 +137,7 @@ impl Quorum {
     /// When it ceases to be held, if nobody grants anything more; `None` where it never does, or is
     /// not held.
     fn ends(&self) -> Option<Instant> {
-        let others = self.want.checked_sub(2)?;
+        let others = self.want.checked_sub(self.own() + 1)?;
         let leases = self.members.values().flatten();
         let mut sent: Vec<Instant> = leases.map(|lease| lease.sent).collect();
         sent.sort_unstable_by(|a, b| b.cmp(a));
@@ -129,8 +145,8 @@ impl Quorum {
     }
 
     fn look(&mut self, now: Instant) {
-        let is_held =
-            self.hash.is_some() && (self.want <= 1 || self.ends().is_some_and(|end| now < end));
+        let is_held = self.hash.is_some()
+            && (self.want <= self.own() || self.ends().is_some_and(|end| now < end));
         if is_held != self.is_held {
             self.is_held = is_held;
             let event = if is_held { QuorumEvent::Held } else { QuorumEvent::Lost };
@@ -189,6 +205,15 @@ impl Machine for Quorum {
     fn poll_output(&mut self) -> Option<Output<NodeId, Vote, QuorumEvent>> {
         self.outputs.pop_front()
     }
+}
+
+/// Whether a node is one of those that a quorum counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voice {
+    /// It is.
+    Counts,
+    /// It is not: it holds the quorum while as many others stand with it as it takes.
+    Listens,
 }
 
 /// What the layer above learns about the quorum.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use swarm_base::{Boot, Instant, Machine, NodeId, NodeName, Output, Rng};
-use swarm_handoff::{Checked, Config, Quorum, QuorumEvent, Vote};
+use swarm_handoff::{Checked, Config, Quorum, QuorumEvent, Voice, Vote};
 
 #[test]
 fn a_node_that_is_cut_off_stops_after_a_lease() {
@@ -77,6 +77,26 @@ fn a_quorum_of_one_is_held_alone() {
     me.set_ring(at(0), 7, BTreeSet::new());
     me.handle_timeout(at(100_000));
     assert!(me.is_held());
+}
+
+#[test]
+fn a_node_that_does_not_count_holds_it_by_others_alone() {
+    let mut me = Quorum::new(at(0), Checked::default(), node(0), 2);
+    me.set_voice(at(0), Voice::Listens);
+    me.set_ring(at(0), 7, [node(1), node(2)].into());
+    assert_eq!((me.present(), me.want()), (2, 2));
+    for (other, is_held) in [(1, false), (2, true)] {
+        me.handle_message(at(1), node(other), Vote::Grant { hash: 7, sent: 0, round: 1 });
+        assert_eq!(me.is_held(), is_held, "{other} stand with it");
+    }
+    me.set_ring(at(2), 8, [node(1)].into());
+    assert!(!me.is_held(), "one is left");
+    me.set_voice(at(2), Voice::Counts);
+    assert!(me.is_held(), "with itself they are two");
+    let mut alone = Quorum::new(at(0), Checked::default(), node(0), 1);
+    alone.set_voice(at(0), Voice::Listens);
+    alone.set_ring(at(0), 7, BTreeSet::new());
+    assert!(!alone.is_held(), "nobody is there");
 }
 
 #[test]

@@ -9,7 +9,8 @@ use swarm_base::NodeName;
 ///
 /// In a partition the side that holds the quorum goes on, the other side stops. Choose more than
 /// half of the nodes that the cluster is meant to have: 2 of 3, 3 of 5, 5 of 9. With more than
-/// 2 · quorum − 1 nodes both sides of a partition could hold a quorum.
+/// 2 · quorum − 1 nodes both sides of a partition could hold a quorum: a cluster leaves the newest
+/// beyond that many out.
 ///
 /// Nodes count, weights do not. Where there is a quorum, owners are those of a [`Ring`].
 #[derive(Clone, Debug)]

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! The first prints the second's command line. Kill one of two: the other stops the leader, and
-//! runs it again when there are two. Of three one may go.
+//! runs it again when there are two. Of three one may go. A fourth waits until one of them leaves
+//! (Ctrl-C); one that is killed has its place kept for a node of its name.
 
 mod node;
 
@@ -58,7 +59,7 @@ impl Handle<Who> for Leader {
 struct Options {
     #[command(flatten)]
     node: node::NodeOptions,
-    /// How many nodes must stand together. At most twice as many less one may exist.
+    /// How many nodes must stand together. At most twice as many less one count: more wait.
     #[arg(long, default_value_t = 2)]
     quorum: i64,
 }
@@ -76,7 +77,9 @@ async fn main() -> Result<()> {
             match event {
                 Event::QuorumLost { have, want, .. } => println!("{have} of {want} nodes"),
                 Event::QuorumRegained { .. } => println!("the quorum is back"),
-                Event::TooManyNodes { have, most, .. } => println!("{have} nodes, {most} at most"),
+                Event::TooManyNodes { have, most, .. } => {
+                    println!("{have} nodes, of which {most} count");
+                }
                 _ => (),
             }
         }

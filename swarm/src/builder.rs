@@ -6,7 +6,9 @@ use crate::config::{Checked, Config};
 use crate::core::Core;
 use crate::driver::{Driver, Errands, Started};
 use crate::lists::Lists;
-use crate::node::{Differs, MakeStrategy, Node, NodeMeta, Parts, Placing, Strategies, TOLD_WITHIN};
+use crate::node::{
+    Differs, MakeStrategy, Node, NodeMeta, Parts, Placing, Seat, Strategies, TOLD_WITHIN,
+};
 use crate::resolver::{Contender, Keep, Resolvers};
 use crate::scope::{ScopeBuilder, ring, split_kind};
 use crate::traffic::Inbound;
@@ -479,7 +481,8 @@ impl Plan {
             _ => advertised,
         });
         let settings = Settings::of(&self.strategies, &self.lists, &self.config.handoff);
-        let meta = NodeMeta {
+        let placing = Placing::new(self.strategies.clone(), self.lists.clone());
+        let mut meta = NodeMeta {
             link: SocketAddr::new(
                 if link.ip().is_unspecified() { address.ip() } else { link.ip() },
                 link.port(),
@@ -492,7 +495,11 @@ impl Plan {
             is_left_out: !self.lists.admit(&me.name),
             settings: settings.hash(),
             scope_settings: settings.scope_hashes(),
+            waits: BTreeSet::new(),
         };
+        for (scope, _) in placing.quorums() {
+            meta.set_seat(scope.as_str(), Seat::Waits);
+        }
         let metadata = Metadata::new(meta.encode()).map_err(|error| {
             let want = "short enough for the names of all kinds, scopes and roles to fit";
             ConfigError::new("metadata", error.to_string(), want)
@@ -526,7 +533,7 @@ impl Plan {
                 handoff: handoff.clone(),
                 moves: Moves::new(now, handoff.clone(), me.clone(), rng.fork()),
                 reconciler: Reconciler::new(now, handoff.clone(), me.clone(), rng.fork()),
-                placing: Placing::new(self.strategies.clone(), self.lists.clone()),
+                placing,
                 policies: policies.collect(),
                 resolvers: self.resolvers.clone(),
                 seeded: !self.seeds.is_empty(),

@@ -195,15 +195,17 @@ pub enum Event {
         /// The scope whose names are meant; `None` for those in none.
         scope: Option<String>,
     },
-    /// There are more nodes than 2 · quorum − 1: two sides of a partition could both hold the
-    /// quorum, and a name could run on both. Told whenever the number changes. Choose a larger
-    /// quorum, or stop nodes.
+    /// There are more nodes than 2 · quorum − 1, with which two sides of a partition could both
+    /// hold the quorum. The newest beyond that many host nothing in the scope and do not count; one
+    /// of them takes the seat of a node that says goodbye. Told by every node, whenever the number
+    /// changes. Choose a larger quorum, or stop nodes.
     TooManyNodes {
         /// The scope whose nodes are meant; `None` for the nodes of the cluster.
         scope: Option<String>,
-        /// How many nodes there are.
+        /// How many nodes there are, with those that have died and not said goodbye: they may be
+        /// on the other side of a partition.
         have: usize,
-        /// How many there may be.
+        /// How many count, and may host names.
         most: usize,
     },
     /// The strategy of this node panicked. Asked who owns a name, it is taken to have said nobody;

@@ -58,6 +58,10 @@ pub enum LeftOut {
     /// It is kept out: a setting that all nodes must share is another one there.
     /// [`Event::LinkRefused`](crate::Event::LinkRefused) says which.
     Settings,
+    /// It has no seat under the quorum: there are 2 · quorum − 1 nodes without it, or it has just
+    /// started. As the reason of a [`Member`], in all scopes and in none; as that of an
+    /// [`Explanation`](crate::Explanation), in the scope of the name.
+    TooMany,
     /// It does not serve the kind: only where one is spoken of, as
     /// [`Swarm::explain`](crate::Swarm::explain) does.
     KindNotServed,
@@ -72,6 +76,7 @@ impl fmt::Display for LeftOut {
             Self::NotAllowed => f.write_str("it is not in the allow list"),
             Self::Denied { pattern } => write!(f, "it is denied by {pattern:?}"),
             Self::Settings => f.write_str("its settings are not those of this node"),
+            Self::TooMany => f.write_str("it has no seat under the quorum"),
             Self::KindNotServed => f.write_str("it does not serve the kind"),
             Self::ScopeNotDeclared => f.write_str("it does not declare the scope"),
         }
@@ -143,6 +148,7 @@ pub(crate) fn left_out(name: &NodeName, meta: &NodeMeta, lists: &Lists) -> Optio
         Verdict::NotAllowed => Some(LeftOut::NotAllowed),
         Verdict::Denied(pattern) => Some(LeftOut::Denied { pattern: pattern.to_owned() }),
         Verdict::Admitted if !meta.ready => Some(LeftOut::NotReady),
+        Verdict::Admitted if meta.waits_everywhere() => Some(LeftOut::TooMany),
         Verdict::Admitted => None,
     }
 }

@@ -5,7 +5,7 @@
 mod common;
 
 use common::*;
-use swarm::{Builder, Event, Pid, StaticQuorumRing, Swarm};
+use swarm::{Builder, Event, LeftOut, NodeId, Pid, StartError, StaticQuorumRing, Swarm};
 
 fn under(quorum: usize, builder: Builder) -> Builder {
     builder.strategy(StaticQuorumRing::new(quorum).expect("a positive integer"))
@@ -125,16 +125,134 @@ async fn with_the_quorum_the_names_of_a_dead_node_run_elsewhere() {
     until("all run", RESUMED, || cluster.nodes.iter().all(all_run)).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn more_nodes_than_a_quorum_can_tell_apart_are_warned_of() {
+/// Whether the member `of` has a seat, as `node` sees it.
+fn left_out(node: &Swarm, of: &str) -> Option<LeftOut> {
+    let members = node.nodes();
+    let member = members.iter().find(|member| member.id.name.as_str() == of);
+    member.expect("it is a member").left_out.clone()
+}
+
+async fn until_left_out(cluster: &Cluster, of: &str, want: Option<LeftOut>) {
+    let what = format!("{of} is left out as {want:?} on all nodes");
+    until(&what, RESUMED, || cluster.nodes.iter().all(|node| left_out(node, of) == want)).await;
+}
+
+/// Registers names through every node, and returns how many of them run on `on`.
+async fn share_of(cluster: &Cluster, prefix: &str, on: &NodeId) -> usize {
+    for (at, node) in cluster.nodes.iter().enumerate() {
+        for nth in 0..15 {
+            let name = format!("{prefix}-{at}-{nth}");
+            let registered = node.register::<Probe>(&name, Setup::default()).timeout(RESUMED);
+            registered.await.expect("there is a quorum");
+        }
+    }
+    shares(&cluster.nodes[0], prefix).get(&on.boot).copied().unwrap_or_default()
+}
+
+/// Four nodes under a quorum of two, of which the last has no seat.
+async fn with_one_too_many() -> Cluster {
     let mut cluster = of(3, 2).await;
-    let mut events: Vec<_> = cluster.nodes.iter().map(Swarm::events).collect();
+    for name in ["n0", "n1", "n2"] {
+        until_left_out(&cluster, name, None).await;
+    }
     add(&mut cluster, "n3", 2).await;
-    for events in &mut events {
-        event(events, CONVERGED, |event| match event {
+    until_left_out(&cluster, "n3", Some(LeftOut::TooMany)).await;
+    cluster
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_beyond_those_that_a_quorum_can_tell_apart_hosts_nothing() {
+    let mut cluster = of(3, 2).await;
+    for name in ["n0", "n1", "n2"] {
+        until_left_out(&cluster, name, None).await;
+    }
+    let mut events: Vec<_> = cluster.nodes.iter().map(Swarm::events).collect();
+    let fourth = under(2, cluster.builder("n3")).start().await.expect("the cluster goes on");
+    events.push(fourth.events());
+    cluster.nodes.push(fourth.clone());
+    cluster.see_each_other().await;
+    for (at, events) in events.iter_mut().enumerate() {
+        // Its own may have been told before anybody listened.
+        if at == 3 && left_out(&fourth, "n3") == Some(LeftOut::TooMany) {
+            continue;
+        }
+        event(events, RESUMED, |event| match event {
             Event::TooManyNodes { scope: None, have: 4, most: 3 } => Some(()),
             _ => None,
         })
         .await;
     }
+    until_left_out(&cluster, "n3", Some(LeftOut::TooMany)).await;
+    assert_eq!(share_of(&cluster, "three-go-on", fourth.node()).await, 0);
+    assert_eq!(shares(&fourth, "three-go-on").len(), 3, "each of the others has some");
+    for node in &cluster.nodes {
+        let told = node.explain("three-go-on-0-0").await.expect("it is told");
+        let want = (fourth.node().clone(), LeftOut::TooMany);
+        assert!(told.placed[0].left_out.contains(&want), "{told}");
+        assert!(told.to_string().contains("n3 (it has no seat under the quorum)"), "{told}");
+        assert!(told.quorum.is_some_and(|quorum| quorum.is_held && quorum.have == 3), "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_says_goodbye_leaves_its_seat_to_the_one_that_waits() {
+    let mut cluster = with_one_too_many().await;
+    let fourth = cluster.nodes[3].node().clone();
+    let gone = cluster.nodes.remove(1);
+    gone.leave().await.expect("it leaves");
+    until_left_out(&cluster, "n3", None).await;
+    assert_ne!(share_of(&cluster, "taken-over", &fourth).await, 0);
+    // It comes too late now.
+    add(&mut cluster, "n1", 2).await;
+    until_left_out(&cluster, "n1", Some(LeftOut::TooMany)).await;
+    let late = cluster.nodes[3].node().clone();
+    assert_eq!(share_of(&cluster, "too-late", &late).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_killed_keeps_its_seat_until_one_of_its_name_takes_it() {
+    let mut cluster = with_one_too_many().await;
+    let fourth = cluster.nodes[3].clone();
+    share_of(&cluster, "before", fourth.node()).await;
+    let killed = cluster.drop_node(2);
+    let all_run = |node: &Swarm| {
+        let names = listed(node, "before-");
+        names.len() == 60 && names.iter().all(|(_, pid)| pid.boot != killed.boot)
+    };
+    until("the other two run its names", RESUMED, || cluster.nodes.iter().all(all_run)).await;
+    assert_eq!(left_out(&fourth, "n3"), Some(LeftOut::TooMany));
+    assert_eq!(share_of(&cluster, "two-go-on", fourth.node()).await, 0);
+    // Nor has one that has never seen it.
+    add(&mut cluster, "n4", 2).await;
+    until_left_out(&cluster, "n4", Some(LeftOut::TooMany)).await;
+    let newcomer = cluster.nodes[3].node().clone();
+    assert_eq!(share_of(&cluster, "still-two", &newcomer).await, 0);
+    // But one of its name.
+    let again = add(&mut cluster, "n2", 2).await;
+    until_left_out(&cluster, "n2", None).await;
+    assert_ne!(share_of(&cluster, "again-three", again.node()).await, 0);
+    for (name, node) in [("n3", fourth.node()), ("n4", &newcomer)] {
+        assert_eq!(left_out(&again, name), Some(LeftOut::TooMany));
+        assert_eq!(shares(&again, "").get(&node.boot), None, "{name} hosts nothing");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_restarted_before_it_is_missed_has_its_seat() {
+    let mut cluster = with_one_too_many().await;
+    cluster.drop_node(1);
+    // Its last boot may answer for a moment after its last handle has gone.
+    let begun = std::time::Instant::now();
+    let again = loop {
+        match under(2, cluster.builder("n1")).start().await {
+            Ok(node) => break node,
+            Err(StartError::NameTaken { .. }) if begun.elapsed() < secs(30) => (),
+            Err(error) => panic!("{error}"),
+        }
+    };
+    cluster.nodes.push(again.clone());
+    cluster.see_each_other().await;
+    until_left_out(&cluster, "n1", None).await;
+    until_left_out(&cluster, "n3", Some(LeftOut::TooMany)).await;
+    assert_ne!(share_of(&cluster, "restarted", again.node()).await, 0);
 }

@@ -7,6 +7,7 @@
 //! back; and knows where it was tried, so that it does not go round.
 
 use super::names::{Cause, Groups};
+use super::seats::Seat;
 use super::wire::{Adopt, Wire};
 use super::{Mode, Node};
 use crate::Event as Public;
@@ -74,6 +75,7 @@ impl Node {
         };
         let takes = self.meta.kinds.contains(&*spec.kind)
             && self.meta.takes_names()
+            && self.meta.seat(name.scope()) == Seat::Taken
             && !self.leaving.is_leaving()
             && !self.is_closing
             && self.may_own(&name)

@@ -2,6 +2,7 @@
 
 use super::asks::AskKey;
 use super::quorum::Under;
+use super::seats::Seat;
 use super::wire::{Outcome, Told, What};
 use super::{Node, Owner};
 use crate::LeftOut;
@@ -189,6 +190,7 @@ impl Node {
             let why = match left_out(&node.name, meta, lists) {
                 Some(why) => why,
                 None if !meta.is_in(name.scope()) => LeftOut::ScopeNotDeclared,
+                None if meta.seat(name.scope()) == Seat::Waits => LeftOut::TooMany,
                 None if !meta.kinds.contains(kind) => LeftOut::KindNotServed,
                 None => return None,
             };

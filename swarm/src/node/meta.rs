@@ -1,5 +1,6 @@
 //! What a node tells all others about itself, within SWIM's 512 bytes.
 
+use super::seats::Seat;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -36,6 +37,9 @@ pub(crate) struct NodeMeta {
     /// Those of the settings that all nodes of a scope must share, for each scope in order.
     #[serde(rename = "c", default, skip_serializing_if = "Vec::is_empty")]
     pub scope_settings: Vec<u32>,
+    /// The scopes in which a quorum does not count it, by their places in order: 0 is that of none.
+    #[serde(rename = "q", default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub waits: BTreeSet<u16>,
 }
 
 impl NodeMeta {
@@ -47,6 +51,33 @@ impl NodeMeta {
     /// Whether it is a node of a scope. All are of what is in none.
     pub(crate) fn is_in(&self, scope: Option<&str>) -> bool {
         scope.is_none_or(|scope| self.scopes.contains(scope))
+    }
+
+    /// Whether the node has a seat in a scope that it declares, where a quorum wants one.
+    pub(crate) fn seat(&self, scope: Option<&str>) -> Seat {
+        match self.place_of(scope) {
+            Some(place) if self.waits.contains(&place) => Seat::Waits,
+            _ => Seat::Taken,
+        }
+    }
+
+    pub(crate) fn set_seat(&mut self, scope: Option<&str>, seat: Seat) {
+        let Some(place) = self.place_of(scope) else { return };
+        match seat {
+            Seat::Taken => self.waits.remove(&place),
+            Seat::Waits => self.waits.insert(place),
+        };
+    }
+
+    /// Whether there is no scope in which the node may host anything.
+    pub(crate) fn waits_everywhere(&self) -> bool {
+        self.waits.len() > self.scopes.len()
+    }
+
+    fn place_of(&self, scope: Option<&str>) -> Option<u16> {
+        let Some(scope) = scope else { return Some(0) };
+        let place = self.scopes.iter().position(|of| of == scope)? + 1;
+        u16::try_from(place).ok()
     }
 
     /// The hash of a scope's settings, where the node declares it.

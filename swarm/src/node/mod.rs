@@ -31,6 +31,8 @@ mod reserved;
 mod resolving;
 mod resuming;
 mod rings;
+mod seating;
+mod seats;
 mod sessions;
 mod settings;
 mod standbys;
@@ -46,6 +48,7 @@ pub(crate) use gauges::Gauges;
 pub(crate) use meta::NodeMeta;
 pub(crate) use placing::{Owner, Placing};
 pub(crate) use rings::{MakeStrategy, Strategies};
+pub(crate) use seats::Seat;
 pub(crate) use settings::{Differs, TOLD_WITHIN};
 pub use wire::Stop;
 pub(crate) use wire::{Outcome, What, Wire};
@@ -113,6 +116,8 @@ pub(crate) struct Node {
     agreement: Agreement,
     /// Of each scope whose strategy wants a quorum.
     under: Vec<Under>,
+    /// Set when there may be a seat for this node that there was not.
+    seats_due: bool,
     moves: Moves,
     reconciler: Reconciler,
     placing: Placing,
@@ -191,6 +196,7 @@ impl Node {
             resolvers: parts.resolvers,
             standbys: Standbys::default(),
             reserved: Reserved::default(),
+            seats_due: false,
             plan_at: None,
             sweep: None,
             behind: None,
@@ -238,6 +244,11 @@ impl Node {
             return;
         }
         self.meta.ready = ready;
+        self.say_anew(now);
+    }
+
+    /// What this node says of itself has changed.
+    fn say_anew(&mut self, now: Instant) {
         if let Ok(metadata) = swarm_swim::Metadata::new(self.meta.encode()) {
             self.swim.set_metadata(now, metadata);
         }
@@ -429,6 +440,7 @@ impl Node {
             }
             Wire::Adopt(adopt) => self.adopt(now, &from, adopt),
             Wire::Vote(vote) => self.on_vote(now, from, vote),
+            Wire::Seats(seats) => self.on_seats(now, from, seats),
             Wire::Move(message) => self.moves.handle_message(now, from, message),
             Wire::Ask(ask) => self.on_ask(now, ask.ask(&from)),
             Wire::Answer(answer) => self.on_answer(now, answer.answer(&from)),
@@ -491,6 +503,11 @@ impl Machine for Node {
             self.agreement.poll_timeout(),
             self.under.iter().filter_map(|under| under.machine.poll_timeout()).min(),
             self.under.iter().filter_map(Under::hold_ends).min().filter(|_| !self.is_closing),
+            self.under
+                .iter()
+                .filter_map(|under| under.seats.ask_at)
+                .min()
+                .filter(|_| !self.is_closing),
             self.moves.poll_timeout(),
             self.plan_timeout().filter(|_| !self.is_closing),
             self.asks.deadline(),

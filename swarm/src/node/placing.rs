@@ -2,7 +2,9 @@
 
 use super::meta::NodeMeta;
 use super::rings::{MakeStrategy, Rings, Strategies};
+use super::seats::Seat;
 use crate::lists::Lists;
+use crate::scope::split_kind;
 use std::collections::{BTreeMap, BTreeSet};
 use swarm_base::{Name, NodeId, NodeName, Scope};
 use swarm_process::contain;
@@ -47,11 +49,18 @@ impl Placing {
         self.quorums.iter().filter_map(|(scope, quorum)| Some((scope, (*quorum)?)))
     }
 
-    /// The nodes that count for a quorum in a scope: also those that are not ready, or serve other
-    /// kinds, but none that is left out.
-    pub(crate) fn voters(&self, scope: &Scope) -> impl Iterator<Item = &NodeId> {
+    /// The nodes that could count for a quorum in a scope, and whether they have seats: also those
+    /// that are not ready, or serve other kinds, but none that is left out.
+    pub(super) fn candidates(&self, scope: &Scope) -> impl Iterator<Item = (NodeId, Seat)> {
         let counts = |meta: &NodeMeta| !meta.is_left_out && meta.is_in(scope.as_str());
-        self.members().filter(move |(_, meta)| counts(meta)).map(|(node, _)| node)
+        let candidates = self.members().filter(move |(_, meta)| counts(meta));
+        candidates.map(|(node, meta)| (node.clone(), meta.seat(scope.as_str())))
+    }
+
+    /// The nodes that count for a quorum in a scope.
+    pub(super) fn voters(&self, scope: &Scope) -> impl Iterator<Item = NodeId> {
+        let has_seat = |(node, seat)| (seat == Seat::Taken).then_some(node);
+        self.candidates(scope).filter_map(has_seat)
     }
 
     /// Tells every ring how many nodes there are.
@@ -143,8 +152,8 @@ impl Placing {
     }
 
     /// What all nodes must agree on before one of them acts as an owner: a hash of every live
-    /// member, its life, its weight, its kinds and scopes, whether it is ready and whether lists leave
-    /// it out.
+    /// member, its life, its weight, its kinds and scopes, whether it is ready, whether lists leave
+    /// it out, and where it waits for a seat.
     pub(crate) fn hash(&self) -> u64 {
         let mut hash = Xxh3::new();
         for (node, meta) in self.members.values() {
@@ -160,13 +169,16 @@ impl Placing {
                 }
                 hash.update(&[0xff]);
             }
+            for place in &meta.waits {
+                hash.update(&place.to_le_bytes());
+            }
         }
         hash.digest()
     }
 
     /// Whether a node of this name takes names.
     pub(super) fn takes_names(&self, node: &NodeName) -> bool {
-        self.members.get(node).is_some_and(|(_, meta)| meta.takes_names())
+        self.members.get(node).is_some_and(|(_, meta)| !kinds_of(meta).is_empty())
     }
 
     /// The lists of this node.
@@ -187,7 +199,11 @@ impl Placing {
 
 /// The kinds in whose rings a node is.
 fn kinds_of(meta: &NodeMeta) -> BTreeSet<String> {
-    if meta.takes_names() { meta.kinds.clone() } else { BTreeSet::new() }
+    if !meta.takes_names() {
+        return BTreeSet::new();
+    }
+    let has_seat = |kind: &&String| meta.seat(split_kind(kind).0) == Seat::Taken;
+    meta.kinds.iter().filter(has_seat).cloned().collect()
 }
 
 #[cfg(test)]
@@ -211,6 +227,7 @@ mod tests {
             is_left_out: false,
             settings: 0,
             scope_settings: Vec::new(),
+            waits: BTreeSet::new(),
         }
     }
 
@@ -241,6 +258,36 @@ mod tests {
         admits.update(&node("a", 1), meta(true));
         admits.update(&node("b", 1), meta(true));
         assert_ne!(admits.hash(), lists.hash(), "who would place names elsewhere does not agree");
+    }
+
+    #[test]
+    fn a_node_that_waits_for_a_seat_owns_nothing_in_that_scope_and_does_not_count() {
+        let name = |scope: &Scope| crate::scope::InScope::of(scope).name("x").expect("a name");
+        let scoped = Scope::new("s").expect("a scope");
+        let in_scope = crate::scope::kind_in(&scoped, "device").into_owned();
+        let mut waits = NodeMeta {
+            kinds: ["device".to_owned(), in_scope.clone()].into(),
+            scopes: ["s".to_owned()].into(),
+            waits: [1].into(),
+            ..meta(true)
+        };
+        let mut placing = placing();
+        placing.update(&node("a", 1), waits.clone());
+        let hash = placing.hash();
+        let owner = Owner::Node(node("a", 1));
+        assert_eq!(placing.owner(&in_scope, &name(&scoped)), Owner::Nobody);
+        assert_eq!(placing.owner("device", &name(&Scope::default())), owner, "there it has one");
+        assert_eq!(placing.voters(&scoped).count(), 0);
+        assert_eq!(placing.voters(&Scope::default()).count(), 1);
+        assert!(!waits.waits_everywhere());
+        waits.set_seat(Some("s"), Seat::Taken);
+        placing.update(&node("a", 1), waits.clone());
+        assert_eq!(placing.owner(&in_scope, &name(&scoped)), owner);
+        assert_eq!(placing.voters(&scoped).count(), 1);
+        assert_ne!(placing.hash(), hash);
+        waits.waits = [0, 1].into();
+        assert!(waits.waits_everywhere());
+        assert_eq!(NodeMeta::decode(&waits.encode()).as_ref(), Ok(&waits));
     }
 
     #[test]

@@ -77,6 +77,7 @@ impl Node {
         match event {
             AgreementEvent::Agreed { .. } => {
                 self.check_behind(now);
+                self.seats_due = true;
                 self.plan_at = Some(now);
                 self.reconsider_all(now);
             }
@@ -94,6 +95,7 @@ impl Node {
         if self.is_closing {
             return;
         }
+        self.look_for_seats(now);
         self.resume_waiting(now);
         self.release_adopted(now);
         self.hold_dead(now);
@@ -138,6 +140,8 @@ impl Node {
                 }
                 Action::Sweep => {
                     self.reconciler.expect(self.registry.len());
+                    // Membership may have forgotten somebody by now.
+                    self.seats_due = true;
                     self.sweep = Some(Sweep::new(&self.registry));
                 }
             }

@@ -8,22 +8,22 @@
 
 use super::event::Command;
 use super::names::Cause;
+use super::seats::{Seat, Seats};
 use super::wire::{Outcome, VoteFrame, Wire};
 use super::{Mode, Node, Stop};
 use crate::Event as Public;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use swarm_base::{Instant, Machine, Name, NodeId, Output, Pid, Scope, Token};
-use swarm_handoff::{AbortReason, Cancelled, Checked, Quorum, QuorumEvent};
+use swarm_handoff::{AbortReason, Cancelled, Checked, Quorum, QuorumEvent, Voice};
 use swarm_registry::{At, Claim, Fact, Standing, Why};
 
 /// What a node does under the quorum of a scope.
 #[derive(Debug)]
 pub(super) struct Under {
-    scope: Scope,
+    pub(super) scope: Scope,
     pub(super) machine: Quorum,
-    /// How many nodes count, this one included.
-    n_voters: usize,
+    pub(super) seats: Seats,
     pub(super) margin: Duration,
     grace: Duration,
     /// Set from when the quorum is lost until it is back.
@@ -76,7 +76,7 @@ impl Under {
         Self {
             scope,
             machine: Quorum::new(now, config.clone(), me, want),
-            n_voters: 0,
+            seats: Seats::new(want),
             margin: config.quorum_margin,
             grace: config.quorum_grace,
             is_lost: false,
@@ -96,7 +96,7 @@ impl Under {
         is_agreed && self.machine.is_held()
     }
 
-    fn scope(&self) -> Option<String> {
+    pub(super) fn scope(&self) -> Option<String> {
         self.scope.as_str().map(str::to_owned)
     }
 
@@ -122,25 +122,40 @@ impl Node {
     /// Whether it is known that there are too few nodes for a name: whoever asks for it is told so
     /// at once. A node that starts does not know yet.
     pub(super) fn is_below_quorum(&self, name: &Name) -> bool {
-        Under::of(&self.under, name)
-            .is_some_and(|under| under.is_lost || under.machine.present() < under.machine.want())
+        Under::of(&self.under, name).is_some_and(|under| {
+            let is_short = under.machine.present() < under.machine.want();
+            under.is_lost || (is_short && !self.is_filling(under))
+        })
+    }
+
+    /// Whether there are enough nodes for a name, of which some are about to take their seats.
+    pub(super) fn awaits_quorum(&self, name: &Name) -> bool {
+        let under = Under::of(&self.under, name).filter(|under| !under.is_lost);
+        under.is_some_and(|under| {
+            under.machine.present() < under.machine.want() && self.is_filling(under)
+        })
+    }
+
+    fn is_filling(&self, under: &Under) -> bool {
+        let counts =
+            |(node, seat): &(NodeId, Seat)| *seat == Seat::Taken || under.seats.is_free_for(node);
+        self.placing.candidates(&under.scope).filter(counts).count() >= under.machine.want()
     }
 
     /// The ring, or who is in it, is not what it was.
     pub(super) fn quorum_changed(&mut self, now: Instant, hash: u64) {
-        let mut told = Vec::new();
         for under in &mut self.under {
-            let voters: BTreeSet<NodeId> = self.placing.voters(&under.scope).cloned().collect();
-            let most = under.machine.want().saturating_mul(2).saturating_sub(1);
-            let have = voters.len();
+            let voters: BTreeSet<NodeId> = self.placing.voters(&under.scope).collect();
+            under.machine.set_voice(
+                now,
+                match self.meta.seat(under.scope.as_str()) {
+                    Seat::Taken => Voice::Counts,
+                    Seat::Waits => Voice::Listens,
+                },
+            );
             under.machine.set_ring(now, hash, voters);
-            let before = std::mem::replace(&mut under.n_voters, have);
-            if have > most && have != before {
-                told.push(Public::TooManyNodes { scope: under.scope(), have, most });
-            }
-        }
-        for event in told {
-            self.tell(event);
+            self.seats_due = true;
+            self.plan_at = Some(now);
         }
     }
 

@@ -27,6 +27,11 @@ impl Node {
             {
                 self.answer(now, key, Outcome::NoNode, None);
             }
+            Resolution::Orphan { .. } | Resolution::Pending { .. } | Resolution::Free
+                if self.awaits_quorum(name) =>
+            {
+                self.asks.put(key, Place::Parked(Stage::Resolve));
+            }
             Resolution::Held { node, claim } => {
                 let node = node.clone();
                 let at = Some((node.clone(), self.registry.position(&node)));

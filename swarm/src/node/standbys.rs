@@ -3,6 +3,7 @@
 use super::Node;
 use super::event::{Command, Mode};
 use super::names::{Cause, Groups};
+use super::seats::Seat;
 use std::collections::BTreeMap;
 use swarm_base::{Instant, Name, NodeId, Pid, Token};
 use swarm_handoff::{MoveId, Offer, Promoted, Refusal};
@@ -15,7 +16,10 @@ impl Node {
         let (spec, refusal) = match args {
             _ if !self.meta.kinds.contains(&*offer.kind) => (None, Some(Refusal::UnknownKind)),
             _ if self.leaving.is_leaving() || self.is_closing => (None, Some(Refusal::Leaving)),
-            _ if !self.meta.takes_names() || !self.has_quorum(&offer.name) => {
+            _ if !self.meta.takes_names()
+                || self.meta.seat(offer.name.scope()) == Seat::Waits
+                || !self.has_quorum(&offer.name) =>
+            {
                 (None, Some(Refusal::NotReady))
             }
             Ok(args) => match self.registry.own(&offer.name) {

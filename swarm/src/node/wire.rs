@@ -27,6 +27,9 @@ pub(crate) enum Wire {
     /// Who stands with whom, where a strategy wants a quorum.
     #[serde(rename = "v")]
     Vote(VoteFrame),
+    /// Which nodes a quorum counts.
+    #[serde(rename = "st")]
+    Seats(SeatsFrame),
     /// The receiver is to start a name.
     #[serde(rename = "ad")]
     Adopt(Adopt),
@@ -92,6 +95,35 @@ pub(crate) struct VoteFrame {
     pub scope: Scope,
     #[serde(rename = "m")]
     pub message: swarm_handoff::Vote,
+}
+
+/// Which nodes the quorum of a scope counts, as its sender knows them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SeatsFrame {
+    #[serde(rename = "s", default, skip_serializing_if = "is_none")]
+    pub scope: Scope,
+    #[serde(rename = "m")]
+    pub step: SeatsStep,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum SeatsStep {
+    /// The sender waits for a seat, and wants to know whose are known.
+    #[serde(rename = "a")]
+    Ask,
+    /// The answer.
+    #[serde(rename = "t")]
+    Told {
+        /// That of the sender's ring.
+        #[serde(rename = "h")]
+        hash: u64,
+        /// Who has a seat, live or not.
+        #[serde(rename = "t", default)]
+        taken: Vec<NodeId>,
+        /// The first of those who wait.
+        #[serde(rename = "w", default)]
+        waiting: Vec<NodeId>,
+    },
 }
 
 fn is_none(scope: &Scope) -> bool {

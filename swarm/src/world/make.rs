@@ -4,7 +4,7 @@ use super::Defect;
 use super::temper::Temper;
 use crate::Escalation;
 use crate::lists::Lists;
-use crate::node::{MakeStrategy, Node, NodeMeta, Parts, Placing, Policy, Strategies};
+use crate::node::{MakeStrategy, Node, NodeMeta, Parts, Placing, Policy, Seat, Strategies};
 use crate::resolver::{Keep, Resolvers};
 use crate::scope::kind_in;
 use std::collections::BTreeSet;
@@ -72,7 +72,7 @@ impl Make {
         let with_scope =
             |kind: &&str| scopes.clone().map(|scope| kind_in(&scope, kind).into_owned());
         let kinds: BTreeSet<String> = served.iter().flat_map(with_scope).collect();
-        let meta = NodeMeta {
+        let mut meta = NodeMeta {
             link: addr,
             kinds,
             scopes: scopes.iter().filter_map(Scope::as_str).map(str::to_owned).collect(),
@@ -82,7 +82,13 @@ impl Make {
             is_left_out: false,
             settings: 0,
             scope_settings: Vec::new(),
+            waits: BTreeSet::new(),
         };
+        if self.quorum.is_some() {
+            for scope in &scopes {
+                meta.set_seat(scope.as_str(), Seat::Waits);
+            }
+        }
         let metadata = Metadata::new(meta.encode()).expect("a few kinds fit");
         let secret = ClusterSecret::from_bytes(&std::array::from_fn::<u8, 32, _>(|n| n as u8))
             .expect("32 bytes");
