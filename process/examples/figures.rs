@@ -10,7 +10,7 @@ use swarm_base::codec::EncodeError;
 use swarm_base::{Boot, Name, Token};
 use swarm_process::{
     Behaviour, Checked, Clock, Context, Down, Handle, Handoff, Mail, Mode, Notice, Parcel, Payload,
-    Processes, ReplyTo, Spawn,
+    Processes, ReplyTo, Rival, Spawn,
 };
 use tokio::sync::mpsc;
 
@@ -66,7 +66,7 @@ impl Behaviour for Adder {
 
     async fn promote(&mut self) {}
 
-    async fn resolve_conflict(&mut self, _: Bytes) -> Result<(), String> {
+    async fn resolve_conflict(&mut self, _: Bytes, _: Rival) -> Result<(), String> {
         Ok(())
     }
 

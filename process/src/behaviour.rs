@@ -44,12 +44,25 @@ pub trait Behaviour: Sized + Send + 'static {
     /// # Errors
     ///
     /// A sentence, where the state does not decode; nothing has changed then.
-    fn resolve_conflict(&mut self, state: Bytes)
-    -> impl Future<Output = Result<(), String>> + Send;
+    fn resolve_conflict(
+        &mut self,
+        state: Bytes,
+        rival: Rival,
+    ) -> impl Future<Output = Result<(), String>> + Send;
 
     /// Learns that a process that it monitors has ended.
     fn down(&mut self, down: Down) -> impl Future<Output = ()> + Send;
 
     /// Cleans up before a graceful end.
     fn die(self) -> impl Future<Output = ()> + Send;
+}
+
+/// What a process that lost was to the one that takes in its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rival {
+    /// The one that this one was started in place of, when its node was held dead. This one has
+    /// handled nothing since.
+    Former,
+    /// Any other.
+    Other,
 }

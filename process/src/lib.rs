@@ -17,7 +17,7 @@
 //! | [`Wheel`], [`Clock`] | many coarse deadlines, and the one clock |
 
 mod behaviour;
-pub use behaviour::Behaviour;
+pub use behaviour::{Behaviour, Rival};
 
 mod call;
 pub use call::Call;

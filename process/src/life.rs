@@ -7,7 +7,7 @@ use crate::signal::News;
 use crate::table::Post;
 use crate::{
     Behaviour, CallFailure, Context, Down, ExitReason, Forward, Handle, Handoff, Mail, Notice,
-    Processes, ResolveError, Signal, Stage,
+    Processes, ResolveError, Rival, Signal, Stage,
 };
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -110,7 +110,7 @@ pub(crate) async fn live<B: Behaviour>(
         Mode::Run => Phase::Running,
         Mode::Standby => Phase::Standby,
     };
-    let mut life = Life { behaviour, phase, processes, handle };
+    let mut life = Life { behaviour, phase, is_used: false, processes, handle };
     let finish = life.handle_all().await;
     Box::pin(life.finish(finish)).await
 }
@@ -119,6 +119,8 @@ pub(crate) async fn live<B: Behaviour>(
 struct Life<B> {
     behaviour: B,
     phase: Phase,
+    /// Whether it has handled anything.
+    is_used: bool,
     processes: Processes,
     handle: Handle,
 }
@@ -204,6 +206,7 @@ impl<B: Behaviour> Life<B> {
             }
             to.advance(Stage::Running);
         }
+        self.is_used = true;
         let handled = {
             let handling = pin!(self.behaviour.handle(payload, &mut reply));
             caught(handling).await
@@ -227,8 +230,8 @@ impl<B: Behaviour> Life<B> {
                 return self.promote(ticket, token).await.err();
             }
             (Signal::Discard, Phase::Standby) => return Some(Finish::Now(ExitReason::Discarded)),
-            (Signal::Resolve { ticket, state }, phase) => {
-                return self.resolve(ticket, state, phase).await.err();
+            (Signal::Resolve { ticket, state, rival }, phase) => {
+                return self.resolve(ticket, state, rival, phase).await.err();
             }
             (Signal::Take { ticket, forward }, _) => return Some(Finish::Take { ticket, forward }),
             (Signal::Stop { until, grace }, Phase::Running) => {
@@ -244,6 +247,7 @@ impl<B: Behaviour> Life<B> {
     }
 
     async fn handle_news(&mut self, news: News) -> Option<Finish> {
+        self.is_used = true;
         match news {
             News::Down(down) => self.down(*down).await.err(),
             News::Linked(down) => Some(self.clean(ExitReason::Linked { pid: down.pid })),
@@ -286,11 +290,14 @@ impl<B: Behaviour> Life<B> {
         &mut self,
         ticket: u64,
         state: bytes::Bytes,
+        rival: Rival,
         phase: Phase,
     ) -> Result<(), Finish> {
         let result = match phase {
             Phase::Running => {
-                let resolving = caught(pin!(self.behaviour.resolve_conflict(state))).await;
+                let rival = if self.is_used { Rival::Other } else { rival };
+                let resolving = caught(pin!(self.behaviour.resolve_conflict(state, rival))).await;
+                self.is_used = true;
                 let taken = resolving.map_err(panicked)?;
                 taken.map_err(|reason| ResolveError::Undecodable { reason })
             }

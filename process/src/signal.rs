@@ -1,6 +1,6 @@
 //! What a node tells a process beside its messages.
 
-use crate::Down;
+use crate::{Down, Rival};
 use bytes::Bytes;
 use std::time::Duration;
 use swarm_base::{Instant, Name, Token};
@@ -41,6 +41,9 @@ pub enum Signal {
         ticket: u64,
         /// The loser's state.
         state: Bytes,
+        /// What the loser was to it. A process that has handled something takes its former one as
+        /// any other.
+        rival: Rival,
     },
     /// Take no more messages, handle those that wait, clean up, end. Whoever sends it kills the
     /// process after `grace`.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use swarm_base::{Boot, Pid, Token};
 use swarm_process::{
     CallFailure, Config, ExitReason, Forward, Handle, Handoff, Lookup, Mail, Mode, Notice, Payload,
-    ResolveError, SendError, Signal,
+    ResolveError, Rival, SendError, Signal,
 };
 use tokio::sync::Notify;
 
@@ -72,7 +72,7 @@ async fn a_thawed_process_goes_on_where_it_was() {
     process.send(cast(Do::Note(1))).await.expect("alive");
     assert!(process.signal(Signal::Freeze { ticket: 2 }));
     assert!(matches!(node.frozen(2).await, Handoff::Failed { .. }), "frozen already");
-    assert!(process.signal(Signal::Resolve { ticket: 3, state: Bytes::from_static(b"x") }));
+    assert!(process.signal(resolve(3, Rival::Other)));
     let refused = node
         .notice(|notice| match notice {
             Notice::Resolved { ticket: 3, result, .. } => Some(result.clone()),
@@ -83,6 +83,33 @@ async fn a_thawed_process_goes_on_where_it_was() {
     assert!(process.signal(Signal::Thaw));
     assert_eq!(node.ask(&process, Do::Note(2)).await, Ok(2));
     assert_eq!(seen.all(), ["1", "2"]);
+}
+
+fn resolve(ticket: u64, rival: Rival) -> Signal {
+    Signal::Resolve { ticket, state: Bytes::from_static(b"x"), rival }
+}
+
+#[tokio::test]
+async fn only_a_process_that_has_handled_nothing_takes_over_from_its_former_one() {
+    let mut node = Node::new();
+    for (uses, want) in [(0, ["took over", "resolved"]), (1, ["resolved", "resolved"])] {
+        let seen = Notes::default();
+        let process = node.spawn(Seed::new(&seen));
+        for n in 0..uses {
+            assert_eq!(node.ask(&process, Do::Note(n)).await, Ok(1));
+        }
+        for ticket in 0..2 {
+            assert!(process.signal(resolve(ticket, Rival::Former)));
+            let is_it = |notice: &Notice| match notice {
+                Notice::Resolved { ticket: of, result, .. } if *of == ticket => {
+                    Some(result.clone())
+                }
+                _ => None,
+            };
+            assert_eq!(node.notice(is_it).await, Ok(()));
+        }
+        assert_eq!(seen.all().split_off(uses as usize), want);
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use swarm_base::codec::EncodeError;
 use swarm_base::{Boot, Name, Token};
 use swarm_process::{
     Behaviour, Checked, Clock, Config, Context, Down, Handle, Handoff, Mail, Mode, Notice, Parcel,
-    Payload, Processes, ReplyTo, Spawn,
+    Payload, Processes, ReplyTo, Rival, Spawn,
 };
 use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
@@ -173,11 +173,14 @@ impl Behaviour for Doer {
         self.seed.notes.add("promoted");
     }
 
-    async fn resolve_conflict(&mut self, state: Bytes) -> Result<(), String> {
+    async fn resolve_conflict(&mut self, state: Bytes, rival: Rival) -> Result<(), String> {
         if state.is_empty() {
             return Err("empty".into());
         }
-        self.seed.notes.add("resolved");
+        self.seed.notes.add(match rival {
+            Rival::Former => "took over",
+            Rival::Other => "resolved",
+        });
         Ok(())
     }
 

@@ -109,9 +109,9 @@ impl Driver {
                     process.raise_token(token);
                 }
             }
-            Command::Resolve { name, loser, pid, state } => {
+            Command::Resolve { name, loser, pid, state, rival } => {
                 let (errand, state) = (Errand::Resolve { name, loser }, Bytes::from(state));
-                self.signal(pid, errand, |ticket| Signal::Resolve { ticket, state });
+                self.signal(pid, errand, |ticket| Signal::Resolve { ticket, state, rival });
             }
         }
     }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use swarm_base::{Boot, Name, NodeId, Pid, Session, Token};
 use swarm_handoff::MoveId;
-use swarm_process::{Intensity, Restart};
+use swarm_process::{Intensity, Restart, Rival};
 
 /// What a node tells its shell.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ pub(crate) enum Command {
     /// The process has a higher token.
     Retoken { pid: Pid, token: Token },
     /// Give the surviving copy of a name the state of the one that ends; `Node::resolved` answers.
-    Resolve { name: Name, loser: Pid, pid: Pid, state: Vec<u8> },
+    Resolve { name: Name, loser: Pid, pid: Pid, state: Vec<u8>, rival: Rival },
 }
 
 /// How a worker begins.

@@ -14,6 +14,7 @@ impl Node {
     pub(crate) fn exited(&mut self, now: Instant, pid: Pid, reason: &ExitReason) {
         self.touch(now);
         self.names.alive.swap_remove(&pid);
+        self.names.former.swap_remove(&pid);
         for key in self.names.ending.remove(&pid).unwrap_or_default() {
             self.answer(now, &key, Outcome::Done, None);
         }

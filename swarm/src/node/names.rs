@@ -18,8 +18,8 @@ pub(super) type Groups = Vec<(Name, Bytes)>;
 pub(super) enum Cause {
     /// A `register` asked for it.
     Asked(AskKey, Request),
-    /// Its node died.
-    Orphan,
+    /// Its node died, with this process.
+    Orphan(Option<Pid>),
     /// It crashed here.
     Restart,
     /// It comes here from another node.
@@ -72,6 +72,10 @@ pub(super) struct Names {
     pub(super) next_ticket: u64,
     /// Processes that run here: what joins a group must be alive.
     pub(super) alive: Index<Pid, ()>,
+    /// Those of them that were started in place of one whose node was held dead, and of which one
+    /// (ownership, consequence 4). Not in their claims, which every node keeps: only the node where
+    /// such a copy runs wants to know, and a copy that a move has made is another process.
+    pub(super) former: Index<Pid, Pid>,
     /// The workers that have crashed, and how often lately.
     pub(super) crashes: BTreeMap<Name, Supervision>,
     pub(super) restarts: BTreeSet<(Instant, Name)>,

@@ -85,7 +85,13 @@ impl Node {
                 self.answer(now, key, Outcome::Registered, at);
                 self.tell(Public::NameRegistered { name, pid });
             }
-            Cause::Orphan | Cause::Restart | Cause::Resumed | Cause::Adopted => {
+            Cause::Orphan(former) => {
+                if let Some(former) = former {
+                    self.names.former.insert(pid, *former);
+                }
+                self.tell(Public::NameRestarted { name, pid });
+            }
+            Cause::Restart | Cause::Resumed | Cause::Adopted => {
                 self.tell(Public::NameRestarted { name, pid });
             }
             Cause::Standby(_) => (),
@@ -178,9 +184,9 @@ impl Node {
         if let Some(pid) = claim.pid() {
             groups.extend(self.registry.memberships(node, pid));
         }
-        let groups = groups.into_iter().collect();
+        let (groups, cause) = (groups.into_iter().collect(), Cause::Orphan(claim.pid()));
         let token = self.next_token(name);
-        self.start(name.clone(), spec, token, groups, Cause::Orphan, Mode::Fresh);
+        self.start(name.clone(), spec, token, groups, cause, Mode::Fresh);
     }
 
     /// Commands a start.

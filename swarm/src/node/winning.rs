@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use swarm_base::{Instant, Name, NodeId, Pid};
 use swarm_handoff::AbortReason;
-use swarm_process::ResolveError;
+use swarm_process::{ResolveError, Rival};
 use swarm_registry::{At, Standing};
 
 /// A copy of this node's that stays, where others end.
@@ -142,7 +142,9 @@ impl Node {
         let taken = Taken { by: winner.0, from: from.clone(), asks, is_in: IsIn::NotYet };
         let winning = self.conflicts.winning.entry(name.clone()).or_default();
         winning.taken.insert(loser, taken);
-        self.command(Command::Resolve { name, loser, pid: winner.0, state });
+        let is_former = self.names.former.get(&winner.0) == Some(&loser);
+        let rival = if is_former { Rival::Former } else { Rival::Other };
+        self.command(Command::Resolve { name, loser, pid: winner.0, state, rival });
     }
 
     /// A loser's node says that neither copy is to stay.

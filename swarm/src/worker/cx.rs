@@ -10,18 +10,19 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 use swarm_base::{Name, NodeId, Pid, Token};
-use swarm_process::Context;
+use swarm_process::{Context, Rival};
 
 /// A worker's side of the swarm. Nothing here waits or fails.
 pub struct Cx<W> {
     context: Context,
     system: Arc<dyn System>,
+    rival: Rival,
     worker: PhantomData<fn() -> W>,
 }
 
 impl<W: Worker> Cx<W> {
     pub(super) fn new(context: Context, system: Arc<dyn System>) -> Self {
-        Self { context, system, worker: PhantomData }
+        Self { context, system, rival: Rival::Other, worker: PhantomData }
     }
 
     /// The most bytes of a state that it takes along, or takes in.
@@ -111,6 +112,14 @@ impl<W: Worker> Cx<W> {
         self.context.link(pid);
     }
 
+    /// Whether, within [`resolve_conflict`](Worker::resolve_conflict), the other worker is the one
+    /// that this one was started in place of, because its node was held dead by mistake, and this
+    /// one has handled nothing since: then the other's state is the name's. Elsewhere false.
+    #[must_use]
+    pub const fn is_unused_copy(&self) -> bool {
+        matches!(self.rival, Rival::Former)
+    }
+
     /// Ends the worker, with its `die`, when the method that runs returns.
     pub fn stop(&mut self) {
         self.context.stop();
@@ -118,6 +127,10 @@ impl<W: Worker> Cx<W> {
 
     pub(super) fn count_unhandled(&self) {
         self.system.count_unhandled();
+    }
+
+    pub(super) const fn set_rival(&mut self, rival: Rival) {
+        self.rival = rival;
     }
 
     pub(super) const fn context(&mut self) -> &mut Context {

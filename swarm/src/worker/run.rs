@@ -7,7 +7,7 @@ use crate::Down;
 use bytes::Bytes;
 use std::sync::Arc;
 use swarm_base::codec;
-use swarm_process::{Behaviour, Context, Payload, ReplyTo};
+use swarm_process::{Behaviour, Context, Payload, ReplyTo, Rival};
 
 /// A worker that has started.
 pub(super) struct Running<W: Worker> {
@@ -85,9 +85,11 @@ impl<W: Worker> Behaviour for Running<W> {
         }
     }
 
-    async fn resolve_conflict(&mut self, other: Bytes) -> Result<(), String> {
+    async fn resolve_conflict(&mut self, other: Bytes, rival: Rival) -> Result<(), String> {
         let other = state::<W>(&other, self.cx.state_bytes_max())?;
+        self.cx.set_rival(rival);
         self.worker.resolve_conflict(other, &mut self.cx).await;
+        self.cx.set_rival(Rival::Other);
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use swarm_base::{Boot, Name, NodeId, NodeName, Scope, Token, codec};
 use swarm_process::{
     Answer, CallFailure, Checked, Clock, Handle as Process, Mail, Notice, Payload, Processes,
-    ReplySink, ReplyTo, Signal,
+    ReplySink, ReplyTo, Rival, Signal,
 };
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -360,7 +360,7 @@ async fn a_winner_takes_in_the_losers_state() {
     let mut node = Node::new();
     let winner = node.counter("c", 5);
     for (state, want) in [(encoded(&9u64), 9), (encoded(&"x"), 9)] {
-        assert!(winner.signal(Signal::Resolve { ticket: 1, state }));
+        assert!(winner.signal(Signal::Resolve { ticket: 1, state, rival: Rival::Other }));
         assert_eq!(node.call(&winner, Add { n: 0 }).await, Ok(want));
     }
     let mut results = Vec::new();

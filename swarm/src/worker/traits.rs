@@ -126,14 +126,22 @@ pub trait Worker: Sized + Send + 'static {
     }
 
     /// Takes in the state of another worker of the same name, which ran on the other side of a
-    /// partition and ends now. Nothing is taken over by default.
+    /// partition, or on a node that was held dead by mistake, and ends now.
+    ///
+    /// By default nothing is taken over, except by a worker that was started in place of the other
+    /// and [has handled nothing since](Cx::is_unused_copy): it goes on with the other's state, by
+    /// [`end_handoff`](Self::end_handoff), so that a node that is held dead for a moment costs no
+    /// state.
     fn resolve_conflict(
         &mut self,
         other: Self::State,
         cx: &mut Cx<Self>,
     ) -> impl Future<Output = ()> + Send {
-        let _ = (other, cx);
-        async {}
+        async move {
+            if cx.is_unused_copy() {
+                self.end_handoff(other, cx).await;
+            }
+        }
     }
 
     /// Learns that a process ended that it [monitors](Cx::monitor). Monitors do not move with a

@@ -210,7 +210,7 @@ impl SimNode {
                 self.processes.plan(self.now, Errand::End { pid, why: ExitReason::Killed });
             }
             Command::Retoken { .. } => (),
-            Command::Resolve { name, loser, pid, state } => {
+            Command::Resolve { name, loser, pid, state, .. } => {
                 let count = count_of(&state);
                 self.in_turn(pid, Errand::Resolve { name, loser, pid, count });
             }

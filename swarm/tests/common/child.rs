@@ -1,6 +1,6 @@
 //! A node in a process of its own: this very test program, started once more.
 
-use super::{Other, Probe};
+use super::{Other, Probe, Purse};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
@@ -42,6 +42,13 @@ impl Child {
         assert!(status.success(), "process {pid} is frozen");
     }
 
+    /// Lets it go on after [`freeze`](Self::freeze).
+    pub(crate) fn thaw(&self) {
+        let pid = self.0.id().to_string();
+        let status = Command::new("kill").args(["-CONT", &pid]).status().expect("there is `kill`");
+        assert!(status.success(), "process {pid} goes on");
+    }
+
     /// Ends it at once, as `kill -9` does.
     pub(crate) fn kill(&mut self) {
         self.0.kill().expect("it is killed");
@@ -71,6 +78,7 @@ pub(crate) fn run_as_node() {
                 .seeds([seed])
                 .worker::<Probe>()
                 .worker::<Other>()
+                .worker::<Purse>()
                 .start(),
         )
         .expect("the node starts");

@@ -9,8 +9,8 @@ pub(crate) use child::{Child, run_as_node};
 
 mod probe;
 pub(crate) use probe::{
-    Add, Begin, Crash, Downs, Go, Life, Nap, Other, Probe, Quit, Say, Setup, Unlisted, Watch,
-    Where, lives,
+    Add, Begin, Crash, Downs, Go, Life, Nap, Other, Probe, Purse, Quit, Say, Setup, Unlisted,
+    Watch, Where, lives,
 };
 
 use std::collections::BTreeMap;

@@ -233,3 +233,32 @@ impl Handle<Where> for Other {
         (cx.node().to_string(), cx.name().to_string())
     }
 }
+
+/// Counts, takes its count along, and leaves conflicts to the default.
+pub(crate) struct Purse(u64);
+
+impl Worker for Purse {
+    const KIND: &'static str = "purse";
+    type Args = Setup;
+    type State = u64;
+    type Accepts = (Add,);
+
+    async fn start(setup: Setup, _: &mut Cx<Self>) -> Result<Self, BoxError> {
+        Ok(Self(setup.count))
+    }
+
+    async fn begin_handoff(&mut self, _: &mut Cx<Self>) -> Handoff<u64> {
+        Handoff::Resume(self.0)
+    }
+
+    async fn end_handoff(&mut self, count: u64, _: &mut Cx<Self>) {
+        self.0 = count;
+    }
+}
+
+impl Handle<Add> for Purse {
+    async fn handle(&mut self, Add(n): Add, _: &mut Cx<Self>) -> u64 {
+        self.0 += n;
+        self.0
+    }
+}
