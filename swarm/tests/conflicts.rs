@@ -286,3 +286,44 @@ async fn a_state_that_cannot_be_taken_in_is_told() {
     });
     assert!(reason.await.contains("does not decode"));
 }
+
+fn address(text: &str) -> std::net::SocketAddr {
+    text.parse().expect("an address")
+}
+
+/// One node's links speak IPv6 only, the other's IPv4, and the third's both: so the first two have
+/// no session, ever, while their gossip is whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conflict_ends_around_a_link_that_is_cut() {
+    let mut cluster = apart();
+    for (name, link, counted) in [("a", "[::1]:0", 1), ("b", "127.0.0.1:0", 10)] {
+        let apart = Cluster { secret: cluster.secret.clone(), nodes: Vec::new() };
+        let builder = apart.builder(name).bind_link(address(link));
+        let node = builder.start().await.expect("the node starts: the loopback has IPv6, too");
+        for (name, go) in [("cut-sum", Go::Resume), ("cut-anew", Go::Restart)] {
+            register(&node, name, counted, go).await;
+        }
+        cluster.nodes.push(node);
+    }
+    let seeds: Vec<_> = cluster.nodes.iter().map(Swarm::local_addr).collect();
+    let between = Swarm::builder("between").secret(cluster.secret.clone()).seeds(seeds);
+    let between = between.bind_link(address("[::]:0"));
+    let between = between.start().await.expect("the node starts");
+    cluster.nodes.push(between.clone());
+    cluster.see_each_other().await;
+    for name in ["cut-sum", "cut-anew"] {
+        let ended = || count(name, "a", died) + count(name, "b", died) == 1;
+        until("one copy ends", secs(60), ended).await;
+        until_agreed(&cluster, name, secs(30)).await;
+    }
+    let sum = quickly(secs(30), between.call("cut-sum", Add(0))).await;
+    assert_eq!(sum, Ok(11), "with the state of the one that has ended: {:?}", lives("cut-sum"));
+    let resolved = |name: &str| {
+        let resolved = |life: &Life| matches!(life, Life::Resolved(_));
+        count(name, "a", resolved) + count(name, "b", resolved)
+    };
+    assert_eq!((resolved("cut-sum"), resolved("cut-anew")), (1, 0));
+    let told = cluster.nodes[0].snapshot().await.expect("the node runs");
+    let has_session = |node: &Swarm| told.peers.iter().any(|peer| peer.node == *node.node());
+    assert!(has_session(&between) && !has_session(&cluster.nodes[1]), "it was cut all the time");
+}

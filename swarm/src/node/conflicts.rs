@@ -8,9 +8,14 @@
 //! and claims the name above the other; that one now has to end itself, and says yes to the old
 //! question before it does; and each of the two ends on the other's word. `models` finds it in 19
 //! steps.
+//!
+//! A copy that was started because a node was held dead, by mistake, and that has handled nothing
+//! since, has come to nothing, and wins all the same: its claim is the higher one. It goes on with
+//! the loser's state, where that is the process that it was started in place of.
 
 use super::Node;
 use super::losing::Losing;
+use super::relaying::Detours;
 use super::resolving::Decided;
 use super::winning::Winning;
 use crate::Event as Public;
@@ -31,6 +36,8 @@ pub(super) struct Conflicts {
     pub(super) again: Again,
     /// What resolvers have said, by names.
     pub(super) decided: BTreeMap<Name, Decided>,
+    /// The ways around links that are cut.
+    pub(super) detours: Detours,
     /// How many times a copy of this node was asked to end.
     pub(super) rounds: u64,
 }

@@ -8,7 +8,7 @@
 
 use super::conflicts::Conflicts;
 use super::event::{Command, Freeze, Frozen};
-use super::wire::{Conflict, ConflictStep, Wire};
+use super::wire::{Conflict, ConflictStep};
 use super::{Node, Stop};
 use crate::Event as Public;
 use serde_bytes::ByteBuf;
@@ -111,6 +111,7 @@ impl Node {
         if matches!(losing.hands, Hands::Asked) {
             losing.hands = Hands::Stuck;
         }
+        self.conflicts.detours.forget(&losing.winner_node);
         self.send_state(now, name);
     }
 
@@ -126,7 +127,7 @@ impl Node {
         let (loser, winner, to) = (losing.loser, losing.winner, losing.winner_node.clone());
         let step =
             if losing.ends_both { ConflictStep::Neither } else { ConflictStep::State(state) };
-        self.send(&to, &Wire::Conflict(Conflict { name: name.clone(), loser, winner, step }));
+        self.send_conflict(&to, Conflict { name: name.clone(), loser, winner, step });
     }
 
     /// The winner's node has answered.
@@ -167,6 +168,7 @@ impl Node {
 
     /// The messages to `node` may have been lost with its last session.
     pub(super) fn conflicts_session_up(&mut self, now: Instant, node: &NodeId) {
+        self.conflicts.detours.forget(node);
         for name in self.conflicts.losing_to(node) {
             self.send_state(now, &name);
         }
@@ -174,6 +176,7 @@ impl Node {
 
     /// A winner's node is dead: its losers go on.
     pub(super) fn conflicts_of_dead(&mut self, now: Instant, node: &NodeId) {
+        self.conflicts.detours.forget(node);
         for name in self.conflicts.losing_to(node) {
             self.conflicts.losing.remove(&name);
             self.thaw(now, &name);

@@ -26,6 +26,7 @@ mod placing;
 mod planning;
 mod quorum;
 mod registering;
+mod relaying;
 mod requests;
 mod reserved;
 mod resolving;
@@ -281,9 +282,14 @@ impl Node {
         // What this node says of itself always encodes; a value of a user's that does not is
         // refused where it comes in.
         if let Ok(bytes) = wire.encode() {
+            let is_long = bytes.len() >= BULK_FROM;
             let lane = match wire {
                 Wire::Move(MoveMessage::Chunk { .. }) => Peer::Bulk,
-                Wire::Move(_) | Wire::Conflict(_) if bytes.len() >= BULK_FROM => Peer::Bulk,
+                Wire::Move(_) | Wire::Conflict(_) | Wire::Relay(_) | Wire::Relayed(_)
+                    if is_long =>
+                {
+                    Peer::Bulk
+                }
                 _ => Peer::Control,
             };
             self.outputs.push_back(Output::Send { to: lane(session), message: bytes });
@@ -446,6 +452,8 @@ impl Node {
             Wire::Answer(answer) => self.on_answer(now, answer.answer(&from)),
             Wire::Withdrawn(id) => self.end_ask(now, (from.boot, id)),
             Wire::Conflict(conflict) => self.on_conflict_message(now, &from, conflict),
+            Wire::Relay(relay) => self.pass_on_conflict(from, relay),
+            Wire::Relayed(relayed) => self.on_relayed(now, from, relayed),
         }
     }
 }

@@ -10,7 +10,7 @@
 
 use super::Node;
 use super::event::Command;
-use super::wire::{Conflict, ConflictStep, Wire};
+use super::wire::{Conflict, ConflictStep};
 use crate::Event as Public;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -163,7 +163,7 @@ impl Node {
     }
 
     fn answer_loser(&mut self, from: &NodeId, asks: Conflict, step: ConflictStep) {
-        self.send(from, &Wire::Conflict(Conflict { step, ..asks }));
+        self.send_conflict(from, Conflict { step, ..asks });
     }
 
     /// A winner has taken in the state of a copy that ends, or could not.

@@ -49,6 +49,12 @@ pub(crate) enum Wire {
     /// One copy of a name too many is to end.
     #[serde(rename = "c")]
     Conflict(Conflict),
+    /// The same, for a node that the sender has no session with: its receiver passes it on.
+    #[serde(rename = "cr")]
+    Relay(Relay),
+    /// The same, passed on.
+    #[serde(rename = "cp")]
+    Relayed(Relayed),
 }
 
 impl Wire {
@@ -489,6 +495,24 @@ pub(crate) struct Conflict {
 impl Conflict {
     /// The most bytes of a state that is handed over: it goes in one frame.
     pub(crate) const STATE_LEN_MAX: usize = 16 << 20;
+}
+
+/// A conflict message that its receiver is to pass on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Relay {
+    #[serde(rename = "t")]
+    pub to: NodeId,
+    #[serde(rename = "c")]
+    pub conflict: Conflict,
+}
+
+/// A conflict message that its sender has passed on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Relayed {
+    #[serde(rename = "f")]
+    pub from: NodeId,
+    #[serde(rename = "c")]
+    pub conflict: Conflict,
 }
 
 /// A step of the conflict handshake.
