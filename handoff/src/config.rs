@@ -45,7 +45,8 @@ pub struct Config {
     /// How long a name is not offered to a target again after its first failure there; doubles
     /// with each further one up to `backoff_max`. Default 1 s.
     pub backoff_min: Duration,
-    /// See `backoff_min`. Default 30 s.
+    /// See `backoff_min`. A target that can at last is tried within this and a quarter of it.
+    /// Default 7 s.
     pub backoff_max: Duration,
     /// How long a process that said `Ignore` is not asked about the same target again, unless the
     /// target changes. Default 5 min.
@@ -102,7 +103,7 @@ impl Default for Config {
             offer_timeout: Duration::from_secs(10),
             standby_ttl: Duration::from_secs(30),
             backoff_min: Duration::from_secs(1),
-            backoff_max: Duration::from_secs(30),
+            backoff_max: Duration::from_secs(7),
             ignored: Duration::from_secs(300),
             hold_down: Duration::from_millis(300),
             hold_down_max: Duration::from_secs(3),

@@ -73,7 +73,7 @@ fn plan(options: &Options) -> Plan {
 
 /// After this long a cluster whose network is healed must be as it should. Above all what it waits
 /// for: dead nodes are tried every 5 s, facts are compared every 10 s, a target that has refused is
-/// tried again after up to 30 s.
+/// tried again after up to 9 s.
 const CONVERGE_MAX: Duration = Duration::from_secs(60);
 
 /// So long must all be well before what nodes say counts as settled: logs of dead nodes are let go
