@@ -7,7 +7,8 @@ mod common;
 use common::*;
 use std::time::Instant;
 use swarm::{
-    CallError, CastError, ExitReason, Pid, RegisterError, SpawnError, Stop, Swarm, UnregisterError,
+    BoxError, CallError, CastError, Cx, ExitReason, Handle, Pid, RegisterError, SpawnError, Stop,
+    Swarm, UnregisterError, Worker,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -343,6 +344,26 @@ async fn an_address_is_a_handle_on_every_node() {
     }
 }
 
+/// Of a kind that no builder names.
+struct Unserved;
+
+impl Worker for Unserved {
+    const KIND: &'static str = "unserved";
+    type Args = ();
+    type State = ();
+    type Accepts = (Add,);
+
+    async fn start((): (), _: &mut Cx<Self>) -> Result<Self, BoxError> {
+        Ok(Self)
+    }
+}
+
+impl Handle<Add> for Unserved {
+    async fn handle(&mut self, _: Add, _: &mut Cx<Self>) -> u64 {
+        0
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kind_that_the_node_was_not_told_of_is_not_spawned_but_registered_elsewhere() {
     let cluster = Cluster::of(1).await;
@@ -359,6 +380,12 @@ async fn a_kind_that_the_node_was_not_told_of_is_not_spawned_but_registered_else
         let worker = observer.register::<Probe>(&name, Setup::default()).await.expect("there");
         assert_eq!(worker.pid().expect("registered").boot, cluster.nodes[0].node().boot);
         assert_eq!(worker.call(Add(1)).await, Ok(1));
+    }
+    // One that no node of the cluster serves is refused without a wait, wherever it is asked for.
+    for node in [&cluster.nodes[0], &observer] {
+        let nobody = node.register::<Unserved>("unserved", ());
+        let error = quickly(secs(1), nobody).await.expect_err("nobody serves it");
+        assert!(matches!(error, RegisterError::NoNodeAvailable { .. }), "{error}");
     }
     let alone = Swarm::builder("alone").start().await.expect("it starts");
     let error = alone.register::<Probe>("nowhere", Setup::default()).await.expect_err("no node");
