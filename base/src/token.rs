@@ -13,7 +13,8 @@ use std::fmt;
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Token {
-    /// One above the highest that the node had seen for the name.
+    /// Above the highest that the node had seen for the name, and above what a node that died may
+    /// have handed out without anybody else hearing of it.
     #[serde(rename = "e")]
     pub epoch: u64,
     /// The node's life: orders two sides of a partition that chose the same epoch.

@@ -14,6 +14,11 @@ const LOGS_MAX: usize = 4_096;
 /// The most logs that a peer may say it holds.
 const HELD_MAX: usize = 4 * LOGS_MAX;
 
+/// How many epochs above all that it knows a node goes on when another one dies: that one may have
+/// handed out tokens that nobody has heard of, to a process that was started or restarted just
+/// before, and who fences with tokens has (ownership, R5).
+const UNHEARD: u64 = 65_536;
+
 impl Registry {
     /// A session with `node` is up: both sides compare, and facts flow. Its facts count as soon
     /// as [`node_up`](Self::node_up) says that it lives.
@@ -241,6 +246,8 @@ impl Registry {
             return;
         }
         self.replica.set_standing(id, Standing::Closed);
+        let known = self.replica.released.max(self.replica.seen);
+        self.replica.released = known.saturating_add(UNHEARD);
         self.replica.logs[id].asked = None;
         self.settling.closed_somewhere();
         self.inquire(id);

@@ -37,6 +37,8 @@ pub(crate) struct Replica {
     /// The highest epoch of what was let go of, here or elsewhere: whoever has a name next stands
     /// above those who had it.
     pub(crate) released: u64,
+    /// The highest epoch of all that any log has said.
+    pub(crate) seen: u64,
     /// Logs that count no more, and whose names are being taken out of the table.
     doomed: Vec<LogId>,
     pub(crate) events: VecDeque<Event>,
@@ -179,6 +181,7 @@ impl Replica {
 
     /// The one place where an entry changes.
     pub(crate) fn set(&mut self, log: LogId, name: &Name, entry: Option<Entry>) {
+        self.seen = self.seen.max(entry.as_ref().map_or(0, |entry| entry.token().epoch));
         let boot = self.logs[log].node.boot;
         let new = Traits::of(entry.as_ref(), boot);
         let logs = &self.logs;

@@ -265,7 +265,7 @@ fn a_tombstone_is_kept_where_what_it_outranks_stays() {
     n1.lists(3, &[n1.mark_of(1)]);
     n1.wait();
     assert_eq!(n1.registry.epoch(&called("room")), 0, "nothing is left");
-    assert_eq!(n1.registry.next_epoch(&called("room")), 3, "the stop may be left elsewhere");
+    assert!(n1.registry.next_epoch(&called("room")) > 2, "the stop may be left elsewhere");
 }
 
 /// The dead log that is still to come has a claim which the tombstone here outranks. Found by a
@@ -379,6 +379,22 @@ fn who_has_a_name_next_is_above_who_was_stopped() {
     n1.hear(2, Message::Released { epoch: 9 });
     n1.hear(3, Message::Released { epoch: u64::MAX });
     assert_eq!(n1.registry.next_epoch(&called("room")), u64::MAX, "no overflow");
+}
+
+/// R5: a start or a restart just before its node died may have handed out tokens that nobody heard
+/// of. At the next epoch the boot would decide, and a fence could hold off the successor for ever.
+#[test]
+fn who_starts_a_name_of_a_dead_node_is_above_what_that_may_have_handed_out() {
+    let mut n1 = Played::new(&[2, 3]);
+    n1.first_of(2, &named(2, 1));
+    n1.registry.session_down(n1.now, &node(2));
+    n1.registry.node_dead(n1.now, &node(2));
+    let next = n1.registry.next_epoch(&called("room"));
+    assert!(next > 60_000, "{next}");
+    assert_eq!(n1.registry.next_epoch(&called("hall")), next, "nobody has heard of this one");
+    n1.registry.node_up(n1.now, node(2));
+    n1.registry.node_dead(n1.now, &node(2));
+    assert!(n1.registry.next_epoch(&called("hall")) > next + 60_000, "it was back for a while");
 }
 
 #[test]
