@@ -48,6 +48,10 @@ fn ring_of(nodes: &[&Swarm]) -> Ring {
 async fn the_owner_and_its_successors_are_those_of_the_ring() {
     let cluster = Cluster::of(3).await;
     let ring = ring_of(&cluster.nodes.iter().collect::<Vec<_>>());
+    let agrees = |told: &Explanation| matches!(told.ring, RingStanding::Agreed { .. });
+    for node in &cluster.nodes {
+        until_explained(node, "x-0", "all agree", agrees).await;
+    }
     for at in 0..30 {
         let name = format!("x-{at}");
         let by = &cluster.nodes[at % 3];

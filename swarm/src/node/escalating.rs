@@ -29,8 +29,9 @@ pub(super) struct Adopted {
 /// to pass or to be noticed.
 const STAYS_FOR: Duration = Duration::from_secs(60);
 
-/// How long a name waits to be taken over before it is started here again.
-const TAKEN_WITHIN: Duration = Duration::from_secs(10);
+/// How long a name waits to be taken over before it is started here again. Who takes it says so at
+/// once.
+const TAKEN_WITHIN: Duration = Duration::from_secs(3);
 
 /// How many nodes a name is tried on.
 const TRIES_MAX: usize = 8;

@@ -224,6 +224,13 @@ impl Node {
         let placed = |claim: &Claim| claim.spec.is_some() && is_under(&claim.name);
         let placed: Vec<Claim> = self.registry.own_claims().filter(placed).collect();
         self.suspend_claims(now, at, placed);
+        // One that is just taking over would run before it hears of this.
+        let standbys = self.standbys.ready.values().filter(|standby| is_under(&standby.name));
+        let pids: Vec<Pid> = standbys.map(|standby| standby.pid).collect();
+        let how = Stop::Graceful(self.under[at].grace);
+        for pid in pids {
+            self.command(Command::Stop { pid, how });
+        }
     }
 
     /// A standby has come to run, and the quorum was lost meanwhile: it stops, as the others have.
@@ -242,9 +249,10 @@ impl Node {
                 pids.extend(claim.pid().filter(|pid| self.names.lives(*pid)));
                 continue;
             }
-            // It has ended here; what comes of the move says where it goes on.
+            // It ends for a move, and what comes of that says where it goes on.
             let cancelled = self.moves.cancel(now, &claim.name, AbortReason::Quorum);
             if cancelled == Cancelled::Committed {
+                pids.extend(claim.pid().filter(|pid| self.names.lives(*pid)));
                 continue;
             }
             self.conflicts.forget(&claim.name);

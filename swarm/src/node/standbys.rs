@@ -139,7 +139,7 @@ impl Standbys {
 #[derive(Debug)]
 pub(super) struct Standby {
     pub(super) pid: Pid,
-    name: Name,
+    pub(super) name: Name,
     spec: Spec,
     groups: Groups,
 }
