@@ -398,7 +398,7 @@ fn a_target_that_is_not_ready_is_skipped_until_it_changes() {
     let why = MoveOutcome::Refused(Refusal::NotReady);
     assert_eq!(source.said(), [Said::Thaw(why.clone()), Said::Ended(why)]);
     let busy = source.begin("another", "t").expect_err("not ready for any name");
-    assert!(busy.until().is_some_and(|until| until > at(20_000)), "{busy}");
+    assert!(busy.until().is_some_and(|until| until > at(5_000)), "{busy}");
     source.moves.target_changed(&node("t"));
     assert!(source.begin("another", "t").is_ok());
 }

@@ -50,8 +50,11 @@ pub(in super::super) async fn cycles(stage: &mut Stage) -> Result<Figures, Failu
         let gone: BTreeSet<_> = all.difference(&names()).cloned().collect();
         keepers.ask::<()>(1, Request::Stop { names: gone.into_iter().collect() }).await?;
         until_home(&keepers, &names()).await?;
+        let resident: BTreeMap<usize, u64> = keepers.ask_all(|_| Request::Resident).await?;
+        let mib = resident.values().map(|bytes| format!("{:.1}", *bytes as f64 / 1024.0 / 1024.0));
+        stage.say(&format!("round {round}: {} MiB", mib.collect::<Vec<_>>().join(", ")));
         if round == WARM_UP.min(rounds) {
-            first = keepers.ask_all(|_| Request::Resident).await?;
+            first = resident;
         }
     }
     ran_once(&keepers, &names(), &excused)?;
