@@ -102,6 +102,29 @@ fn a_standby_that_takes_over_too_slowly_does_not_come_to_run() {
 }
 
 #[test]
+fn a_process_that_ends_for_a_move_has_no_more_time_than_the_others() {
+    let mut world = two_with_names();
+    start(&mut world, 3);
+    until(&mut world, "names move to the third", |world| {
+        let mut stubs = world.host(addr(3)).processes().iter();
+        stubs.any(|(_, stub)| stub.phase == Phase::Standby)
+    });
+    // Those that are frozen are about to end, and take their time.
+    for node in [1, 2] {
+        slow_down(&mut world, addr(node), Duration::from_secs(3_600));
+    }
+    world.run_for(Duration::from_millis(20)).expect("nothing checks it");
+    let ending = |world: &World<SimNode>, node| {
+        let stubs = world.host(addr(node)).processes().iter();
+        stubs.filter(|(_, stub)| stub.name.is_some() && stub.phase == Phase::Frozen).count()
+    };
+    let source = if ending(&world, 1) > 0 { 1 } else { 2 };
+    assert!(ending(&world, source) > 0, "one has been asked to end");
+    isolate(&mut world, source);
+    assert_eq!((ending(&world, source), running(&world, source)), (0, 0));
+}
+
+#[test]
 fn a_stop_with_much_time_is_no_reason_to_go_on() {
     let mut world = two_with_names();
     let here = world.host(addr(2)).processes().running();
