@@ -275,7 +275,7 @@ impl Core {
     /// Whether a group's list may show `pid`: not once it is known that it has ended, nor once its
     /// name has a process elsewhere, which is on the list as well.
     pub(crate) fn is_listed(&self, pid: Pid) -> bool {
-        !self.has_ended(pid) && !self.trails.has_left(pid)
+        !self.has_ended(pid) && !self.trails.has_left(|| self.clock.now(), pid)
     }
 
     /// Waits until `name` is not `pid`'s any more, or until `deadline`.

@@ -118,13 +118,14 @@ impl Driver {
 
     fn on_fact(&mut self, event: &Fresh) {
         match event {
-            Fresh::Changed { name, was, now, state, .. } => {
+            Fresh::Changed { name, was, now, state, kind, .. } => {
                 // Until the claim of its new node is here, messages go to the old process, and
                 // that node passes them on.
                 if *state == State::Pending {
                     return;
                 }
-                if let Some(now) = *now {
+                // Of two processes that share a name by their pids neither ends.
+                if let (Some(now), Some(_)) = (*now, kind) {
                     // While its new claim was pending, messages went to the one in the view.
                     let was = was.or_else(|| self.core.names.whereis(name.as_bytes()));
                     if let Some(was) = was {

@@ -166,8 +166,9 @@ impl Trails {
 
     /// Whether the name of `pid` has another process elsewhere, the word of its end being on its
     /// way.
-    pub(crate) fn has_left(&self, pid: Pid) -> bool {
-        self.left.contains(pid)
+    pub(crate) fn has_left(&self, now: impl Fn() -> Instant, pid: Pid) -> bool {
+        let trail = self.left.get(pid).and_then(|new| self.trails.get(new));
+        trail.is_some_and(|trail| trail.is_young(now()))
     }
 }
 
@@ -283,11 +284,13 @@ mod tests {
     fn the_process_that_has_left_is_known_until_it_is_back() {
         let (trails, old, new) = (trails(), pid(2, 1), pid(3, 1));
         trails.lay(at(0), old, new);
-        assert!(trails.has_left(old) && !trails.has_left(new));
+        let has_left = |ms, pid| trails.has_left(|| at(ms), pid);
+        assert!(has_left(0, old) && !has_left(0, new));
+        assert!(!has_left(10_001, old), "by then its own node has said so");
         assert_eq!(trails.through(old.boot), [new]);
         // The copy that had been held dead turns out to be the one that stays.
         trails.lay(at(1), new, old);
-        assert!(trails.has_left(new) && !trails.has_left(old));
+        assert!(has_left(1, new) && !has_left(1, old));
         assert!(matches!(trails.way(|| at(2), old), Way::Ask { .. }));
     }
 }
