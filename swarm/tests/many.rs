@@ -9,11 +9,12 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::Instant;
 use swarm::{CallError, CastError, ClusterSecret, Stage, Swarm};
 
-/// Addresses that were free a moment ago.
+/// Addresses that are free, below those that a system gives out by itself: nobody else gets one of
+/// them meanwhile.
 fn addresses(len: usize) -> Vec<SocketAddr> {
-    let sockets: Vec<_> =
-        (0..len).map(|_| UdpSocket::bind("127.0.0.1:0").expect("a port")).collect();
-    sockets.iter().map(|socket| socket.local_addr().expect("bound")).collect()
+    let first = 20_000 + u16::try_from(std::process::id() % 10_000).expect("below 10,000");
+    let sockets = (first..).filter_map(|port| UdpSocket::bind(("127.0.0.1", port)).ok());
+    sockets.take(len).map(|socket| socket.local_addr().expect("bound")).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
