@@ -19,14 +19,25 @@ pub(super) type AskKey = (Boot, u64);
 pub(super) enum Place {
     /// It waits for something to change: the ring, an agreement, a session, a name.
     Parked(Stage),
-    /// Another node has it.
-    Sent(NodeId),
+    /// Another node has it: the last of these, each of which but the first was named by the one
+    /// before it.
+    Sent(Vec<NodeId>),
     /// Its worker is starting here.
     Starting,
     /// Its process is ending here.
     Stopping,
     /// It is answered, but this node has not yet read the facts behind the answer.
     Held { log: NodeId, position: u64, outcome: Outcome },
+}
+
+impl Place {
+    /// The other node that has the question.
+    pub(super) fn asked(&self) -> Option<&NodeId> {
+        match self {
+            Self::Sent(path) => path.last(),
+            _ => None,
+        }
+    }
 }
 
 /// One question.
@@ -123,7 +134,14 @@ impl Asks {
 
     /// The questions that `node` has.
     pub(super) fn sent_to(&self, node: &NodeId) -> Vec<AskKey> {
-        self.select(|place| matches!(place, Place::Sent(to) if to == node))
+        self.select(|place| place.asked() == Some(node))
+    }
+
+    /// The questions of `node` that are parked here.
+    pub(super) fn parked_of(&self, node: &NodeId) -> Vec<AskKey> {
+        let mut parked = self.select(|place| matches!(place, Place::Parked(_)));
+        parked.retain(|(origin, _)| *origin == node.boot);
+        parked
     }
 
     /// The answers that wait for `log`, and for nothing beyond `position` in it.

@@ -1,7 +1,7 @@
 //! Questions: who answers them, and how.
 
 use super::asks::{AskKey, Asks, Open, Place};
-use super::wire::{Answer, Ask, AskFrame, Outcome, What, Wire};
+use super::wire::{Answer, Ask, AskFrame, Outcome, Referral, What, Wire};
 use super::{Node, Owner};
 use crate::reference::Target;
 use std::sync::Arc;
@@ -37,32 +37,51 @@ impl Node {
     /// Tells the node that has the question that its answer is not wanted. On the same stream it
     /// comes behind the question itself, which may have been on its way all the time.
     fn withdraw(&mut self, open: &Open) {
-        if let Place::Sent(to) = &open.place {
+        if let Some(to) = open.place.asked() {
             self.send(to, &Wire::Withdrawn(open.ask.id));
         }
     }
 
-    /// Another node asks, or passes a question on.
+    /// Another node asks.
     pub(super) fn on_ask(&mut self, now: Instant, ask: Ask) {
         let key = ask.key();
         match self.asks.get(&key).map(|open| &open.place) {
-            // It comes back to who asked it, and nobody waits any more.
-            None if ask.origin == self.me => (),
             None => match self.answered.get(&key).cloned() {
                 Some(answer) => self.answers.push((ask.origin, answer)),
                 None => self.take_ask(now, ask),
             },
-            // It was let through where that is decided, and is answered here.
-            Some(Place::Parked(_) | Place::Sent(_)) if ask.is_reserved => {
-                self.asks.set_reserved(&key);
-                self.asks.put(&key, Place::Parked(Stage::Resolve));
-                self.consider(now, &key);
-            }
-            // Nobody knows better than this node: it waits for a change here.
-            Some(Place::Sent(_)) => self.asks.put(&key, Place::Parked(Stage::Resolve)),
-            Some(Place::Parked(_)) if ask.origin != self.me => self.consider(now, &key),
+            Some(Place::Parked(_)) => self.consider(now, &key),
             // It was asked again, and is where it was.
             Some(_) => (),
+        }
+    }
+
+    /// `from` was asked, and knows a node that is to be asked instead.
+    pub(super) fn on_referral(&mut self, now: Instant, from: &NodeId, referral: Referral) {
+        let Referral { id, to, is_reserved } = referral;
+        let key = (self.me.boot, id);
+        let Some(before) = self.asks.get(&key).cloned() else { return };
+        let Place::Sent(path) = &before.place else { return };
+        let Some(at) = path.iter().rposition(|node| node == from) else { return };
+        if path.get(at + 1) == Some(&to) {
+            return self.send_ask(now, &before, &to, at + 2, is_reserved);
+        }
+        if at + 1 < path.len() {
+            self.withdraw(&before);
+        }
+        if to == self.me {
+            self.asks.put(&key, Place::Parked(Stage::Resolve));
+            // Otherwise nobody knows better than this node, and it waits for a change here.
+            if is_reserved {
+                self.asks.set_reserved(&key);
+                self.consider(now, &key);
+            }
+        } else if self.links.session(&to).is_none() {
+            self.asks.put(&key, Place::Parked(Stage::Connect));
+        } else if at + 1 < usize::from(Ask::HOPS_MAX) {
+            self.send_ask(now, &before, &to, at + 2, is_reserved);
+            let path = path[..=at].iter().cloned().chain([to]).collect();
+            self.asks.put(&key, Place::Sent(path));
         }
     }
 
@@ -90,7 +109,7 @@ impl Node {
     pub(super) fn consider(&mut self, now: Instant, key: &AskKey) {
         let Some(before) = self.asks.get(key).cloned() else { return };
         self.dispatch(now, key, &before.ask);
-        if self.asks.get(key).is_none_or(|open| open.place != before.place) {
+        if self.asks.get(key).is_none_or(|open| open.place.asked() != before.place.asked()) {
             self.withdraw(&before);
         }
     }
@@ -143,9 +162,12 @@ impl Node {
         }
     }
 
-    /// Sends a question to the node that is to answer it; parks it if that is this node.
+    /// Sends a question to the node that is to answer it; parks it if that is this node. A question
+    /// of another node goes back to it, with the advice to ask there: so a question only ever comes
+    /// from who asked it, on the stream on which it is withdrawn. One that was passed on by a third
+    /// node could come when its name had been registered and stopped elsewhere, and start it again.
     pub(super) fn pass_on(&mut self, now: Instant, key: &AskKey, to: Owner) {
-        let Some(Open { ask, deadline, .. }) = self.asks.get(key).cloned() else { return };
+        let Some(open) = self.asks.get(key).cloned() else { return };
         let to = match to {
             Owner::Node(to) => to,
             Owner::Nobody if self.alone_until.is_some() => {
@@ -153,21 +175,30 @@ impl Node {
             }
             Owner::Nobody => return self.answer(now, key, Outcome::NoNode, None),
         };
-        if to == self.me || ask.hops >= Ask::HOPS_MAX {
+        if to == self.me || open.ask.hops >= Ask::HOPS_MAX {
             return self.asks.put(key, Place::Parked(Stage::Resolve));
+        }
+        let Ask { ref origin, id, is_reserved, .. } = *open.ask;
+        if *origin != self.me {
+            self.asks.remove(key);
+            return self.send(origin, &Wire::Referral(Referral { id, to, is_reserved }));
         }
         if self.links.session(&to).is_none() {
             return self.asks.put(key, Place::Parked(Stage::Connect));
         }
-        let left_ms = u64::try_from(deadline.since(now).as_millis()).unwrap_or(u64::MAX);
-        let passed = Ask { left_ms, hops: ask.hops + 1, ..(*ask).clone() };
-        self.send(&to, &Wire::Ask(AskFrame::new(passed, &self.me)));
-        if ask.origin == self.me {
-            self.asks.put(key, Place::Sent(to));
-        } else {
-            // Its origin waits for the answer, and asks again when that does not come.
-            self.asks.remove(key);
+        self.send_ask(now, &open, &to, 1, is_reserved);
+        // Who was asked first is asked again, and what it knows now may change the rest of the way.
+        if !matches!(&open.place, Place::Sent(path) if path.first() == Some(&to)) {
+            self.asks.put(key, Place::Sent(vec![to]));
         }
+    }
+
+    /// Asks `to`, which is the node number `hops` on the way of the question.
+    fn send_ask(&mut self, now: Instant, open: &Open, to: &NodeId, hops: usize, is_reserved: bool) {
+        let left_ms = u64::try_from(open.deadline.since(now).as_millis()).unwrap_or(u64::MAX);
+        let hops = u8::try_from(hops).unwrap_or(Ask::HOPS_MAX);
+        let ask = Ask { left_ms, hops, is_reserved, ..(*open.ask).clone() };
+        self.send(to, &Wire::Ask(AskFrame::new(ask)));
     }
 
     fn consider_whereis(&mut self, now: Instant, key: &AskKey, name: &Name) {
@@ -319,8 +350,12 @@ impl Node {
         }
     }
 
-    /// The session to `node` is gone, and with it perhaps an answer: its questions are asked again.
+    /// The session to `node` is gone, and with it perhaps an answer: what it was asked is asked
+    /// again. What it asked here it will ask again, or could no longer withdraw.
     pub(super) fn asks_unsent(&mut self, now: Instant, node: &NodeId) {
+        for key in self.asks.parked_of(node) {
+            self.asks.remove(&key);
+        }
         for key in self.asks.sent_to(node) {
             self.asks.put(&key, Place::Parked(Stage::Connect));
             self.consider(now, &key);

@@ -36,9 +36,12 @@ pub(crate) enum Wire {
     /// A move of a name.
     #[serde(rename = "m")]
     Move(swarm_handoff::MoveMessage),
-    /// A question that its receiver answers, or passes on.
+    /// A question that its receiver answers, or knows another node for.
     #[serde(rename = "q")]
     Ask(AskFrame),
+    /// Who is to be asked instead of the sender.
+    #[serde(rename = "qr")]
+    Referral(Referral),
     /// The answer to a question.
     #[serde(rename = "a")]
     Answer(AnswerFrame),
@@ -168,13 +171,13 @@ impl OwnFacts {
 /// A question, on its way to the node that can answer it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Ask {
-    /// Who asked first, and gets the answer.
+    /// Who asked, and gets the answer.
     pub origin: NodeId,
     /// The origin's number for it.
     pub id: u64,
     /// How long the asker still waits, in milliseconds.
     pub left_ms: u64,
-    /// How many nodes it has passed.
+    /// How many nodes were asked, with the receiver.
     pub hops: u8,
     /// Whether the node that decides between several that want a name has let this one through.
     pub is_reserved: bool,
@@ -183,7 +186,7 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
-    /// How many nodes a question passes at most.
+    /// How many nodes a question is put to at most, one after the other.
     pub(crate) const HOPS_MAX: u8 = 3;
 
     /// The id that makes a repeated `register` the same one.
@@ -202,11 +205,9 @@ impl Ask {
     }
 }
 
-/// An [`Ask`] between two nodes: most are of the one that sends them.
+/// An [`Ask`] between two nodes: it is of the one that sends it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct AskFrame {
-    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
-    origin: Option<NodeId>,
     #[serde(rename = "i")]
     id: u64,
     #[serde(rename = "t", default = "usual_left_ms", skip_serializing_if = "is_usual_left_ms")]
@@ -229,7 +230,7 @@ const fn is_usual_left_ms(left_ms: &u64) -> bool {
     *left_ms == usual_left_ms()
 }
 
-/// It comes from where it was asked.
+/// Its asker named its receiver.
 const fn usual_hops() -> u8 {
     1
 }
@@ -240,19 +241,31 @@ const fn is_usual_hops(hops: &u8) -> bool {
 }
 
 impl AskFrame {
-    /// The question as `me` sends it.
-    pub(crate) fn new(ask: Ask, me: &NodeId) -> Self {
-        let Ask { origin, id, left_ms, hops, is_reserved, what } = ask;
-        let origin = (origin != *me).then_some(origin);
-        Self { origin, id, left_ms, hops, is_reserved, what }
+    /// The question as its asker sends it.
+    pub(crate) fn new(ask: Ask) -> Self {
+        let Ask { origin: _, id, left_ms, hops, is_reserved, what } = ask;
+        Self { id, left_ms, hops, is_reserved, what }
     }
 
-    /// The question that `from` sent.
-    pub(crate) fn ask(self, from: &NodeId) -> Ask {
-        let Self { origin, id, left_ms, hops, is_reserved, what } = self;
-        let origin = origin.unwrap_or_else(|| from.clone());
+    /// The question that `origin` sent.
+    pub(crate) fn ask(self, origin: NodeId) -> Ask {
+        let Self { id, left_ms, hops, is_reserved, what } = self;
         Ask { origin, id, left_ms, hops, is_reserved, what }
     }
+}
+
+/// The sender does not answer a question: another node is to be asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Referral {
+    /// The asker's number of the question.
+    #[serde(rename = "i")]
+    pub id: u64,
+    /// Who is to be asked.
+    #[serde(rename = "t")]
+    pub to: NodeId,
+    /// Whether the sender decides between several that want the name, and lets this one through.
+    #[serde(rename = "r", default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_reserved: bool,
 }
 
 /// What is asked.

@@ -1,44 +1,25 @@
 //! A node that is cut off from the quorum while a process of it is slow at what it was asked.
 
+use super::few::{PATIENCE, running, start, taking, until};
 use super::host::SimNode;
-use super::make::{EVERYWHERE, Make, Sealing};
+use super::make::EVERYWHERE;
 use super::news::{Asked, News};
 use super::processes::Phase;
-use super::temper::Temper;
 use crate::node::{Stop, What};
 use std::net::SocketAddr;
 use std::time::Duration;
-use swarm_base::{Name, Rng};
+use swarm_base::Name;
 use swarm_registry::{Bytes, Spec};
 use swarm_sim::{Faults, World, addr};
 
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How long a process may take, drawn for each thing that it is asked.
-const fn taking(max: Duration) -> Temper {
-    Temper { start_fails: 0, slow_max: Duration::ZERO, quick_max: max, no_handoff: 0, large: 0 }
-}
-
-fn start(world: &mut World<SimNode>, node: u16) {
-    let make = Make {
-        now: world.now(),
-        addr: addr(node),
-        seeds: (1..=3).map(addr).collect(),
-        life: world.lives(addr(node)) + 1,
-        rng: Rng::new(u64::from(node)),
-        sealing: Sealing::Checksum,
-        temper: taking(Duration::ZERO),
-        defect: None,
-        quorum: Some(2),
-    };
-    world.insert(addr(node), SimNode::new(make));
-}
+/// How many nodes have to stand together.
+const QUORUM: Option<usize> = Some(2);
 
 /// Two nodes under a quorum of two, with a name for every second number.
 fn two_with_names() -> World<SimNode> {
     let mut world = World::new(1, Faults::calm());
-    start(&mut world, 1);
-    start(&mut world, 2);
+    start(&mut world, 1, QUORUM);
+    start(&mut world, 2, QUORUM);
     world.run_for(Duration::from_secs(5)).expect("nothing checks it");
     for nth in 0..20 {
         let name = Name::new(format!("w{nth}")).expect("a short name");
@@ -48,17 +29,6 @@ fn two_with_names() -> World<SimNode> {
     }
     until(&mut world, "all run", |world| running(world, 1) + running(world, 2) == 20);
     world
-}
-
-fn until(world: &mut World<SimNode>, what: &str, goal: impl FnMut(&World<SimNode>) -> bool) {
-    let took = world.run_to(PATIENCE, goal).expect("nothing checks it");
-    assert!(took.is_some(), "{what}");
-}
-
-/// How many named processes run on a node.
-fn running(world: &World<SimNode>, node: u16) -> usize {
-    let stubs = world.host(addr(node)).processes().running();
-    stubs.filter(|(_, stub)| stub.name.is_some()).count()
 }
 
 fn slow_down(world: &mut World<SimNode>, node: SocketAddr, quick_max: Duration) {
@@ -76,7 +46,7 @@ fn isolate(world: &mut World<SimNode>, node: u16) {
 #[test]
 fn a_standby_that_takes_over_too_slowly_does_not_come_to_run() {
     let mut world = two_with_names();
-    start(&mut world, 3);
+    start(&mut world, 3, QUORUM);
     until(&mut world, "names move to the third", |world| {
         let mut stubs = world.host(addr(3)).processes().iter();
         stubs.any(|(_, stub)| stub.phase == Phase::Standby)
@@ -104,7 +74,7 @@ fn a_standby_that_takes_over_too_slowly_does_not_come_to_run() {
 #[test]
 fn a_process_that_ends_for_a_move_has_no_more_time_than_the_others() {
     let mut world = two_with_names();
-    start(&mut world, 3);
+    start(&mut world, 3, QUORUM);
     until(&mut world, "names move to the third", |world| {
         let mut stubs = world.host(addr(3)).processes().iter();
         stubs.any(|(_, stub)| stub.phase == Phase::Standby)
