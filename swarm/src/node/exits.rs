@@ -53,6 +53,10 @@ impl Node {
         self.conflicts.forget(name);
         if self.names.stopping.contains(name) {
             self.released(now, name, claim.token);
+        } else if let Some(spec) = &claim.spec
+            && self.is_suspended(name)
+        {
+            self.wait(now, name, spec, claim.token, groups);
         } else if let Some(spec) = &claim.spec {
             self.ended(now, name, spec, claim.token, groups, reason);
         }
@@ -99,6 +103,19 @@ impl Node {
         groups: &[(Name, Bytes)],
         at: Instant,
     ) {
+        self.wait(now, name, spec, token, groups);
+        self.names.restarts.insert((at, name.clone()));
+    }
+
+    /// Keeps a name that has no process.
+    fn wait(
+        &mut self,
+        now: Instant,
+        name: &Name,
+        spec: &Spec,
+        token: Token,
+        groups: &[(Name, Bytes)],
+    ) {
         let claim = Claim {
             spec: Some(spec.clone()),
             request: self.request_of(name),
@@ -107,7 +124,6 @@ impl Node {
             ..Claim::new(name.clone(), token, At::Waiting)
         };
         self.registry.append(now, Fact::Named(claim));
-        self.names.restarts.insert((at, name.clone()));
     }
 
     /// The name is free, and those who stopped it learn that it is.

@@ -249,10 +249,13 @@ impl Node {
                 pids.extend(claim.pid().filter(|pid| self.names.lives(*pid)));
                 continue;
             }
-            // It ends for a move, and what comes of that says where it goes on.
+            // It ends for a move, and what comes of that says where it goes on. Where nothing comes
+            // of it, since it is killed before, the name waits as the others do.
             let cancelled = self.moves.cancel(now, &claim.name, AbortReason::Quorum);
             if cancelled == Cancelled::Committed {
-                pids.extend(claim.pid().filter(|pid| self.names.lives(*pid)));
+                let pid = claim.pid().filter(|pid| self.names.lives(*pid));
+                self.under[at].suspended.extend(pid.map(|pid| (claim.name, Some(pid))));
+                pids.extend(pid);
                 continue;
             }
             self.conflicts.forget(&claim.name);
@@ -342,6 +345,11 @@ impl Node {
             **node != self.me && *standing == Standing::Live && claim.pid().is_some()
         });
         others.next().map(|(node, claim, _)| (node.clone(), claim.token))
+    }
+
+    /// Whether a name is to run again only when the quorum is back.
+    pub(super) fn is_suspended(&self, name: &Name) -> bool {
+        Under::of(&self.under, name).is_some_and(|under| under.suspended.contains_key(name))
     }
 
     /// A process has ended: a name may have waited for that.

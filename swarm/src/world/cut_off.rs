@@ -90,8 +90,14 @@ fn a_process_that_ends_for_a_move_has_no_more_time_than_the_others() {
     };
     let source = if ending(&world, 1) > 0 { 1 } else { 2 };
     assert!(ending(&world, source) > 0, "one has been asked to end");
+    for node in [1, 2] {
+        slow_down(&mut world, addr(node), Duration::ZERO);
+    }
     isolate(&mut world, source);
     assert_eq!((ending(&world, source), running(&world, source)), (0, 0));
+    // It was killed, which is no crash that it would be started again after.
+    world.run_for(Duration::from_secs(10)).expect("nothing checks it");
+    assert_eq!(running(&world, source), 0);
 }
 
 #[test]
