@@ -445,6 +445,7 @@ impl Node {
                 self.check_behind(now);
             }
             Wire::Adopt(adopt) => self.adopt(now, &from, adopt),
+            Wire::NotAdopted(no) => self.not_adopted(now, &from, &no),
             Wire::Vote(vote) => self.on_vote(now, from, vote),
             Wire::Seats(seats) => self.on_seats(now, from, seats),
             Wire::Move(message) => self.moves.handle_message(now, from, message),

@@ -1,7 +1,7 @@
 //! The names that this node runs: starts, exits, restarts.
 
 use super::asks::AskKey;
-use super::escalating::Adopted;
+use super::escalating::{Adopted, Escalating};
 use super::event::Policy;
 use crate::Escalation;
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,7 +80,7 @@ pub(super) struct Names {
     pub(super) crashes: BTreeMap<Name, Supervision>,
     pub(super) restarts: BTreeSet<(Instant, Name)>,
     /// Names that another node is to take over.
-    pub(super) escalating: BTreeSet<Name>,
+    pub(super) escalating: BTreeMap<Name, Escalating>,
     /// Names that were taken over.
     pub(super) adopted: BTreeMap<Name, Adopted>,
     /// Who waits for a process to end, by its pid.

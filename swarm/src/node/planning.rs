@@ -135,7 +135,7 @@ impl Node {
                 // The registry shares closed logs by itself: the owner gets the orphan with them, and
                 // is told to look.
                 Action::Adopt { name, to } => {
-                    let adopt = Adopt { name, tried: Vec::new() };
+                    let adopt = Adopt { name, tried: Vec::new(), round: 0 };
                     self.send_behind_facts(now, &to, &Wire::Adopt(adopt));
                 }
                 Action::Sweep => {

@@ -220,7 +220,7 @@ impl Node {
         self.abandon_starts(now, &scope);
         self.names.restarts.retain(|(_, name)| !is_under(name));
         // Whoever has taken one over by now is found when the quorum is back.
-        self.names.escalating.retain(|name| !is_under(name));
+        self.names.escalating.retain(|name, _| !is_under(name));
         let placed = |claim: &Claim| claim.spec.is_some() && is_under(&claim.name);
         let placed: Vec<Claim> = self.registry.own_claims().filter(placed).collect();
         self.suspend_claims(now, at, placed);

@@ -156,10 +156,11 @@ impl Node {
     pub(super) fn restart_due(&mut self, now: Instant) {
         while self.names.next_restart().is_some_and(|at| at <= now) {
             let Some((_, name)) = self.names.restarts.pop_first() else { return };
+            if self.awaits_adoption(now, &name) {
+                continue;
+            }
             let Some(claim) = self.registry.own(&name) else { continue };
             let (At::Waiting, Some(spec)) = (&claim.at, claim.spec) else { continue };
-            // Nobody has taken it over.
-            self.names.escalating.remove(&name);
             let token = self.next_token(&name);
             self.start(name, spec, token, claim.groups, Cause::Restart, Mode::Fresh);
         }

@@ -16,7 +16,7 @@ impl Node {
                 self.pass_on(now, key, Owner::Node(node));
             }
             // Another node may be about to run it, and is asked when it does.
-            Resolution::Held { .. } if self.names.escalating.contains(name) => {
+            Resolution::Held { .. } if self.names.escalating.contains_key(name) => {
                 self.asks.put(key, Place::Parked(Stage::Running));
             }
             Resolution::Held { claim, .. } => {
@@ -52,7 +52,7 @@ impl Node {
                 let node = node.clone();
                 self.pass_on(now, key, Owner::Node(node));
             }
-            Resolution::Held { .. } if self.names.escalating.contains(name) => {
+            Resolution::Held { .. } if self.names.escalating.contains_key(name) => {
                 self.asks.put(key, Place::Parked(Stage::Running));
             }
             Resolution::Held { claim, .. } => {

@@ -33,6 +33,9 @@ pub(crate) enum Wire {
     /// The receiver is to start a name.
     #[serde(rename = "ad")]
     Adopt(Adopt),
+    /// The sender does not take over the name that it was asked to.
+    #[serde(rename = "na")]
+    NotAdopted(NotAdopted),
     /// A move of a name.
     #[serde(rename = "m")]
     Move(swarm_handoff::MoveMessage),
@@ -95,6 +98,19 @@ pub(crate) struct Adopt {
     /// Where it was tried before.
     #[serde(rename = "t", default, skip_serializing_if = "Vec::is_empty")]
     pub tried: Vec<NodeName>,
+    /// How often it was asked before.
+    #[serde(rename = "r", default)]
+    pub round: u32,
+}
+
+/// The name waits where it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct NotAdopted {
+    #[serde(rename = "n")]
+    pub name: Name,
+    /// Of the question: a no to a former one is void, for the next may have had a yes.
+    #[serde(rename = "r")]
+    pub round: u32,
 }
 
 /// Who stands with whom, in a scope.

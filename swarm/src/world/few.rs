@@ -1,11 +1,14 @@
 //! A few nodes of a calm world, for tests that say themselves what befalls them.
 
 use super::host::SimNode;
-use super::make::{Make, Sealing};
+use super::make::{Make, SOMEWHERE, Sealing};
+use super::news::Asked;
 use super::temper::Temper;
+use crate::node::What;
 use std::time::Duration;
-use swarm_base::Rng;
-use swarm_sim::{World, addr};
+use swarm_base::{Name, Rng};
+use swarm_registry::{Bytes, Spec};
+use swarm_sim::{Faults, World, addr};
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -28,6 +31,23 @@ pub(super) fn start(world: &mut World<SimNode>, node: u16, quorum: Option<usize>
         quorum,
     };
     world.insert(addr(node), SimNode::new(make));
+}
+
+/// Nodes without a quorum that know each other.
+pub(super) fn of(nodes: u16) -> World<SimNode> {
+    let mut world = World::new(1, Faults::calm());
+    for node in 1..=nodes {
+        start(&mut world, node, None);
+    }
+    world.run_for(Duration::from_secs(5)).expect("nothing checks it");
+    world
+}
+
+/// A node asks for a name of a kind that every third node does not serve.
+pub(super) fn register(world: &mut World<SimNode>, node: u16, name: Name, patience: Duration) {
+    let spec = Spec { kind: SOMEWHERE.into(), args: Bytes::default() };
+    let what = What::Register { name: name.clone(), spec };
+    world.with(addr(node), |node, now| node.ask(now, what, Asked::Register(name), patience));
 }
 
 /// Goes on until `goal` holds.

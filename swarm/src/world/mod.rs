@@ -26,6 +26,8 @@ pub use scenario::{Options, run_seed};
 #[cfg(test)]
 mod cut_off;
 #[cfg(test)]
+mod escalated;
+#[cfg(test)]
 mod few;
 #[cfg(test)]
 mod referred;

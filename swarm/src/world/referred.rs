@@ -1,8 +1,7 @@
 //! Questions that go over several nodes, where these do not reach each other.
 
-use super::few::{start, taking, until};
+use super::few::{of, register, taking, until};
 use super::host::SimNode;
-use super::make::SOMEWHERE;
 use super::news::{Asked, News};
 use super::temper::Temper;
 use crate::node::{Outcome, Stop, What};
@@ -10,8 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use swarm_base::Name;
 use swarm_process::ExitReason;
-use swarm_registry::{Bytes, Spec};
-use swarm_sim::{Faults, World, addr};
+use swarm_sim::{World, addr};
 
 /// How often an answer came.
 fn answered(world: &World<SimNode>, outcome: &Outcome) -> usize {
@@ -21,23 +19,8 @@ fn answered(world: &World<SimNode>, outcome: &Outcome) -> usize {
 
 const NAMES: usize = 60;
 
-fn of(nodes: u16) -> World<SimNode> {
-    let mut world = World::new(1, Faults::calm());
-    for node in 1..=nodes {
-        start(&mut world, node, None);
-    }
-    world.run_for(Duration::from_secs(5)).expect("nothing checks it");
-    world
-}
-
 fn names() -> impl Iterator<Item = Name> {
     (0..NAMES).map(|nth| Name::new(format!("w{nth}")).expect("a short name"))
-}
-
-fn register(world: &mut World<SimNode>, node: u16, name: Name, patience: Duration) {
-    let spec = Spec { kind: SOMEWHERE.into(), args: Bytes::default() };
-    let what = What::Register { name: name.clone(), spec };
-    world.with(addr(node), |node, now| node.ask(now, what, Asked::Register(name), patience));
 }
 
 /// The node that lets a name through and the node that it belongs to are different ones for some of
