@@ -11,6 +11,13 @@ impl Node {
         }
     }
 
+    /// There is a seat for everybody.
+    pub(crate) fn add_seats(&mut self) {
+        for under in &mut self.under {
+            under.seats.be_endless();
+        }
+    }
+
     /// What waits for the quorum is not run again.
     pub(crate) fn forget_suspended(&mut self) {
         for under in &mut self.under {

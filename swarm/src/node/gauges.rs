@@ -1,6 +1,7 @@
 //! How much waits in a node: for the checkers of the simulated world.
 
 use super::Node;
+use super::seats::Seat;
 
 /// How much waits in a node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,11 @@ pub(crate) struct Gauges {
 }
 
 impl Node {
+    /// Whether the node is one of those that a quorum counts in a scope.
+    pub(crate) fn has_seat(&self, scope: Option<&str>) -> bool {
+        self.meta.seat(scope) == Seat::Taken
+    }
+
     pub(crate) fn gauges(&self) -> Gauges {
         Gauges {
             asks: self.asks.len(),

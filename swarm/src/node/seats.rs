@@ -64,6 +64,12 @@ impl Seats {
         }
     }
 
+    /// There are as many as there are nodes.
+    #[cfg(any(test, feature = "sim"))]
+    pub(super) const fn be_endless(&mut self) {
+        self.most = usize::MAX;
+    }
+
     /// How many there are.
     pub(super) const fn most(&self) -> usize {
         self.most

@@ -42,11 +42,13 @@ pub enum Defect {
     LongMargin,
     /// What waited for the quorum is forgotten when the quorum is back.
     ForgetsSuspended,
+    /// A node takes a seat where there is none for it.
+    SquatsSeat,
 }
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::DeafView,
         Self::StickyGroups,
         Self::Ghosts,
@@ -65,12 +67,20 @@ impl Defect {
         Self::NoMargin,
         Self::LongMargin,
         Self::ForgetsSuspended,
+        Self::SquatsSeat,
     ];
 
     /// Whether it shows under a quorum only.
     #[must_use]
     pub const fn needs_quorum(self) -> bool {
-        matches!(self, Self::LateStop | Self::NoMargin | Self::LongMargin | Self::ForgetsSuspended)
+        matches!(
+            self,
+            Self::LateStop
+                | Self::NoMargin
+                | Self::LongMargin
+                | Self::ForgetsSuspended
+                | Self::SquatsSeat
+        )
     }
 }
 

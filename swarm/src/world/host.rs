@@ -8,7 +8,7 @@ use super::processes::Processes;
 use super::temper::Temper;
 use crate::Event as Public;
 use crate::node::{Event, Gauges, Node, Outcome, Peer, What};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 use swarm_base::{Boot, Instant, Machine, Name, NodeId, Output, Pid, Rng, Session};
@@ -36,6 +36,8 @@ pub(crate) struct SimNode {
     open: BTreeMap<Session, Transport>,
     asks: BTreeMap<u64, (Instant, Asked)>,
     next_ask: u64,
+    /// The scopes in which it has said that it has a seat.
+    seats: BTreeSet<Option<String>>,
     /// When it goes on alone, unless it has found the others.
     alone_at: Option<Instant>,
     late: Option<String>,
@@ -87,6 +89,7 @@ impl SimNode {
             open: BTreeMap::new(),
             asks: BTreeMap::new(),
             next_ask: 0,
+            seats: BTreeSet::new(),
             alone_at: Some(now + crate::node::ALONE_AFTER),
             late: None,
         }
@@ -232,6 +235,21 @@ impl SimNode {
                 }
                 Output::Event(event) => self.on_event(event),
             }
+        }
+        self.tell_of_seats();
+    }
+
+    fn tell_of_seats(&mut self) {
+        for scope in [None, super::make::scope().as_str().map(str::to_owned)] {
+            let has = self.node.has_seat(scope.as_deref());
+            if has == self.seats.contains(&scope) {
+                continue;
+            }
+            match has {
+                true => self.seats.insert(scope.clone()),
+                false => self.seats.remove(&scope),
+            };
+            self.tell(News::Seat { scope, has });
         }
     }
 

@@ -152,6 +152,9 @@ impl Make {
         if self.defect == Some(Defect::NoMargin) {
             node.drop_margin();
         }
+        if self.defect == Some(Defect::SquatsSeat) {
+            node.add_seats();
+        }
         (node, rng)
     }
 }

@@ -43,6 +43,9 @@ pub(crate) enum News {
     Leaving,
     /// The node said goodbye and stopped.
     Gone,
+    /// Whether the node has a seat among those that a quorum counts in a scope, where that changed;
+    /// at first it has none.
+    Seat { scope: Option<String>, has: bool },
     /// The node believes that it must not be: its name is taken, its clock or its log went back.
     Disowned { why: String },
 }

@@ -25,8 +25,9 @@ pub struct Options {
     pub detail: Detail,
     /// A bug on purpose.
     pub defect: Option<Defect>,
-    /// Whether names are placed under a quorum of more than half of the nodes: then no split
-    /// excuses a second process. Nodes are not held up then, nor are their clocks wrong.
+    /// Whether names are placed under a quorum: in most worlds of more than half of the nodes, in
+    /// some of fewer, with fewer seats than nodes. Then no split excuses a second process. Nodes are
+    /// not held up, nor are their clocks wrong.
     pub quorum: bool,
 }
 
@@ -90,6 +91,8 @@ struct Cluster {
     sealing: Sealing,
     defect: Option<Defect>,
     quorum: bool,
+    /// Whether there are more nodes than seats, where there are four or more.
+    short: bool,
     /// Since when all has been well.
     well_since: Option<Instant>,
 }
@@ -102,9 +105,10 @@ impl Cluster {
         let mut rng = Rng::new(seed ^ 0x636c_7573_7465_7221);
         let temper = Temper::draw(&mut rng);
         let sealing = if rng.chance(100) { Sealing::Real } else { Sealing::Checksum };
+        let short = rng.chance(300);
         let defect = options.defect;
         let clients = Clients::new(truth.clone());
-        Self { truth, clients, temper, sealing, defect, quorum, well_since: None }
+        Self { truth, clients, temper, sealing, defect, quorum, short, well_since: None }
     }
 }
 
@@ -112,7 +116,8 @@ impl Scenario for Cluster {
     type Host = SimNode;
 
     fn start(&mut self, birth: Birth<'_>) -> SimNode {
-        let want = self.quorum.then_some(birth.addrs.len() / 2 + 1);
+        let half = birth.addrs.len() / 2;
+        let want = self.quorum.then_some(if self.short { half.max(2) } else { half + 1 });
         self.truth.borrow_mut().want = want;
         SimNode::new(Make {
             now: birth.now,

@@ -156,3 +156,8 @@ fn a_majority_that_waits_too_long_is_noticed() {
 fn a_name_that_is_forgotten_below_the_quorum_is_noticed() {
     check(Defect::ForgetsSuspended, "what waited for the quorum runs again");
 }
+
+#[test]
+fn a_node_that_takes_a_seat_too_many_is_noticed() {
+    check(Defect::SquatsSeat, "a node without a seat hosts nothing");
+}

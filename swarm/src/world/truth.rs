@@ -3,7 +3,7 @@
 //! Checkers compare the nodes with this. It is kept by a checker of its own, [`Witness`], which
 //! sees every event before the others do.
 
-use super::checks::Waiting;
+use super::checks::{Seated, Waiting};
 use super::host::{End, SimNode};
 use super::news::{Asked, Change, News};
 use super::standing::Standing;
@@ -38,6 +38,7 @@ pub(crate) struct Truth {
     pub(crate) want: Option<usize>,
     pub(crate) standing: Standing,
     pub(crate) waiting: Waiting,
+    pub(crate) seated: Seated,
     asks: BTreeMap<(SocketAddr, u64), Ask>,
     /// Memberships that questions of unknown outcome changed, or several at once.
     vague: BTreeSet<(Name, Name)>,
@@ -312,6 +313,7 @@ impl Check<SimNode> for Witness {
         self.seen += 1;
         let mut truth = self.truth.borrow_mut();
         truth.waiting.observe(addr, event);
+        truth.seated.observe(addr, event);
         match event {
             News::Began { name, pid, .. } => {
                 truth.instances.entry(name.clone()).or_default().insert(*pid, addr);
@@ -358,6 +360,7 @@ impl Check<SimNode> for Witness {
         let mut truth = self.truth.borrow_mut();
         truth.standing.act(now, action);
         truth.waiting.act(action);
+        truth.seated.act(action);
         if let Action::Crash(addr) | Action::Stop(addr) = action {
             truth.died(*addr);
         }

@@ -166,6 +166,10 @@ impl<C: Check<SimNode>> History<C> {
         self.news(node, &News::Ended { name: Some(name(of)), pid, why });
     }
 
+    pub(super) fn seat(&mut self, node: u16, has: bool) {
+        self.news(node, &News::Seat { scope: None, has });
+    }
+
     /// A node's view of a name: its process on another one.
     pub(super) fn saw(&mut self, node: u16, of: &str, on: u16) {
         let pid = self.pids.get(&(on, name(of))).copied();

@@ -14,11 +14,13 @@ mod instances;
 mod majority;
 mod messages;
 mod queues;
+mod seats;
 mod state;
 mod survival;
 mod views;
 mod waited;
 
+pub(crate) use seats::Seated;
 pub(crate) use waited::Waiting;
 
 use super::host::SimNode;
@@ -54,6 +56,7 @@ pub(crate) fn under_quorum(truth: &Shared) -> Vec<Box<dyn Check<SimNode>>> {
         Box::new(below::Below::new(truth.clone())),
         Box::new(majority::Majority::new(truth.clone())),
         Box::new(waited::Waited::new(truth.clone())),
+        Box::new(seats::Seats::new(truth.clone())),
     ]
 }
 
@@ -64,6 +67,7 @@ pub(crate) fn lack(truth: &Truth, hosts: &Hosts) -> Option<String> {
     };
     named(views::NAME, views::lack(hosts))
         .or_else(|| named(waited::NAME, waited::lack(truth, hosts)))
+        .or_else(|| named(seats::NAME, seats::lack(truth)))
         .or_else(|| named(instances::EXACTLY_ONE, instances::lack(truth, hosts)))
         .or_else(|| named(survival::LOST, survival::lost(truth, hosts)))
         .or_else(|| named(survival::BACK, survival::back(truth, hosts)))
