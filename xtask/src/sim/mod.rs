@@ -48,17 +48,18 @@ struct Seeds {
     /// Only this seed: the replay of a failure
     #[arg(long, value_name = "SEED", conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
-    /// Names under a quorum of more than half of the nodes: no split excuses a second process
+    /// Names under a quorum, with fewer seats than nodes in some worlds: no split excuses two
     ///
     /// Judged as well: a node that is cut off from the quorum has stopped what was placed on it
     /// within a lease, a question and a grace of the cut; the side that holds the quorum runs every
     /// name within the margin and five seconds of having settled; what waited for the quorum runs
-    /// again when it is back.
+    /// again when it is back; a node that has never had a seat runs nothing that is placed.
     #[arg(long)]
     quorum: bool,
     /// A bug on purpose, for the checker that it is for to find
     ///
-    /// With `--quorum` there are `late-stop`, `no-margin`, `long-margin` and `forgets-suspended`.
+    /// With `--quorum` there are `late-stop`, `no-margin`, `long-margin`, `forgets-suspended` and
+    /// `squats-seat`.
     /// Any other word shows all.
     #[arg(long, value_parser = defect, value_name = "BUG")]
     defect: Option<Defect>,
