@@ -48,8 +48,8 @@ pub struct Config {
     /// See `backoff_min`. A target that can at last is tried within this and a quarter of it.
     /// Default 7 s.
     pub backoff_max: Duration,
-    /// How long a process that said `Ignore` is not asked about the same target again, unless the
-    /// target changes. Default 5 min.
+    /// How long a process that said `Ignore`, whose state is too large, or whose kind the target does
+    /// not serve, is not asked about the same target again, unless the target changes. Default 5 min.
     pub ignored: Duration,
     /// How long moves wait after the last change of the ring, so that a node that flaps does not
     /// shuffle processes. Starts of orphans do not wait. Default 300 ms.

@@ -101,6 +101,22 @@ fn a_state_of_many_chunks_arrives_whole() {
 }
 
 #[test]
+fn a_kind_that_the_target_does_not_serve_is_refused_before_its_state_is_sent() {
+    let (mut source, mut target) = (ten("s"), ten("t"));
+    target.moves.set_kinds(["other".to_owned()].into());
+    let id = announced(&mut source, "n", 1005);
+    target.hears("s", announce(id, "n", 1005));
+    let refused = MoveMessage::Refused { id, why: Refusal::UnknownKind };
+    assert_eq!(target.said(), [Said::Send(refused.clone())]);
+    source.hears("t", refused);
+    let outcome = MoveOutcome::Refused(Refusal::UnknownKind);
+    assert_eq!(source.said(), [Said::Thaw(outcome.clone()), Said::Ended(outcome)]);
+    let until = source.begin("n", "t").expect_err("it would be refused again").until();
+    assert_eq!(until, Some(at(0) + config().ignored));
+    assert!(source.begin("n", "u").is_ok(), "another one may serve it");
+}
+
+#[test]
 fn a_state_of_one_chunk_stands_in_its_offer() {
     let mut source = ten("s");
     let id = source.begin("n", "t").expect("begins");

@@ -178,6 +178,8 @@ impl Node {
         let under = |(scope, want): (&Scope, usize)| {
             Under::new(now, &parts.handoff, me.clone(), scope.clone(), want)
         };
+        let mut moves = parts.moves;
+        moves.set_kinds(parts.meta.kinds.clone());
         let mut node = Self {
             under: parts.placing.quorums().map(under).collect(),
             me: parts.me,
@@ -186,7 +188,7 @@ impl Node {
             links: parts.links,
             registry: parts.registry,
             agreement: parts.agreement,
-            moves: parts.moves,
+            moves,
             reconciler: parts.reconciler,
             placing: parts.placing,
             names: Names::new(parts.policies),

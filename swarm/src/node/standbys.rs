@@ -14,7 +14,6 @@ impl Node {
     pub(super) fn build(&mut self, now: Instant, id: MoveId, offer: Offer) {
         let args = Bytes::new(&offer.args);
         let (spec, refusal) = match args {
-            _ if !self.meta.kinds.contains(&*offer.kind) => (None, Some(Refusal::UnknownKind)),
             _ if self.leaving.is_leaving() || self.is_closing => (None, Some(Refusal::Leaving)),
             _ if !self.meta.takes_names()
                 || self.meta.seat(offer.name.scope()) == Seat::Waits

@@ -219,7 +219,9 @@ impl Moves {
         match outcome {
             MoveOutcome::Moved | MoveOutcome::Restarted => backoff.succeeded(name, to),
             // Asking again each time that a sweep comes by would run the worker's code for nothing.
-            MoveOutcome::Ignored | MoveOutcome::Aborted(AbortReason::TooLarge) => {
+            MoveOutcome::Ignored
+            | MoveOutcome::Aborted(AbortReason::TooLarge)
+            | MoveOutcome::Refused(Refusal::TooLarge { .. } | Refusal::UnknownKind) => {
                 backoff.hold(now, name.clone(), to, now + config.ignored);
             }
             // Until its metadata changes (consequence 10); the deadline is for a change missed.

@@ -75,7 +75,7 @@ impl Coming {
 }
 
 impl Moves {
-    /// The bounds hold for the whole of a state before any of it is sent.
+    /// What can be refused is refused before any of the state is sent.
     pub(super) fn handle_announce(
         &mut self,
         now: Instant,
@@ -85,8 +85,9 @@ impl Moves {
         len: u64,
     ) {
         let len = usize::try_from(len).unwrap_or(usize::MAX);
-        let (name, size) = (offer.name.clone(), offer.size().saturating_add(len));
-        if self.takes(now, &from, id, &name, size) {
+        let size = offer.size().saturating_add(len);
+        if self.takes(now, &from, id, &offer, size) {
+            let name = offer.name.clone();
             let coming = Some(Coming::new(offer, len));
             let standby = Standby::new(now, from.clone(), name, size, coming, &self.config);
             self.target.insert(id, standby, &self.config);

@@ -15,6 +15,7 @@ use super::machine::{Accepting, Moves};
 use super::past::Run;
 use crate::message::{MoveId, MoveMessage, Refusal};
 use standbys::{Fate, Standby};
+use std::collections::BTreeSet;
 use swarm_base::{Instant, NodeId, Token};
 
 impl Moves {
@@ -113,6 +114,12 @@ impl Moves {
             self.throw_away(now, id, DiscardReason::Leaving, Refusal::Leaving);
             self.send(&from, MoveMessage::Refused { id, why: Refusal::Leaving });
         }
+    }
+
+    /// The kinds that this node builds standbys of; any, unless this is called. Others are refused
+    /// before their state is sent.
+    pub fn set_kinds(&mut self, kinds: BTreeSet<String>) {
+        self.target.kinds = Some(kinds);
     }
 
     /// How many standbys this node holds for others, those that are being promoted included.

@@ -35,8 +35,9 @@ impl Moves {
     }
 
     fn handle_offer(&mut self, now: Instant, from: NodeId, id: MoveId, offer: Offer) {
-        let (name, size) = (offer.name.clone(), offer.size());
-        if self.takes(now, &from, id, &name, size) {
+        let size = offer.size();
+        if self.takes(now, &from, id, &offer, size) {
+            let name = offer.name.clone();
             let standby = Standby::new(now, from.clone(), name, size, None, &self.config);
             self.target.insert(id, standby, &self.config);
             self.emit(MoveEvent::Build { id, from, offer });
@@ -50,7 +51,7 @@ impl Moves {
         now: Instant,
         from: &NodeId,
         id: MoveId,
-        name: &Name,
+        offer: &Offer,
         size: usize,
     ) -> bool {
         if let Some(standby) = self.target.standbys.get(&id) {
@@ -74,7 +75,7 @@ impl Moves {
             }
             return false;
         }
-        if let Err(why) = self.may_build(now, from, id, name, size) {
+        if let Err(why) = self.may_build(now, from, id, offer, size) {
             self.target.past.close(now, id, Closed::Refused(why.clone()));
             self.reply(from.clone(), MoveMessage::Refused { id, why });
             return false;
@@ -87,7 +88,7 @@ impl Moves {
         now: Instant,
         from: &NodeId,
         id: MoveId,
-        name: &Name,
+        offer: &Offer,
         size: usize,
     ) -> Result<(), Refusal> {
         // Nobody would ever commit it, or call it off.
@@ -99,7 +100,10 @@ impl Moves {
             Accepting::NotReady => return Err(Refusal::NotReady),
             Accepting::Leaving => return Err(Refusal::Leaving),
         }
-        match self.of(name) {
+        if self.target.kinds.as_ref().is_some_and(|kinds| !kinds.contains(&*offer.kind)) {
+            return Err(Refusal::UnknownKind);
+        }
+        match self.of(&offer.name) {
             None => (),
             // The source began anew, so it has given the former move up: its abort was lost.
             Some(Role::Target { id: former, phase, .. })

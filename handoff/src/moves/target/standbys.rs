@@ -6,7 +6,7 @@ use crate::message::{MoveId, Refusal};
 use crate::moves::machine::Accepting;
 use crate::moves::past::{Closed, Past};
 use bytes::Bytes;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use swarm_base::{Instant, Name, NodeId};
 
 /// The processes that are coming to this node.
@@ -16,6 +16,8 @@ pub(in crate::moves) struct Target {
     pub(super) names: BTreeMap<Name, MoveId>,
     pub(super) past: Past,
     pub(super) accepting: Accepting,
+    /// The kinds that this node builds; `None` is any.
+    pub(super) kinds: Option<BTreeSet<String>>,
     pub(super) held: usize,
     /// The nodes that died last. What they sent before can still arrive.
     buried: VecDeque<NodeId>,
@@ -53,6 +55,7 @@ impl Target {
             names: BTreeMap::new(),
             past: Past::default(),
             accepting: Accepting::Yes,
+            kinds: None,
             held: 0,
             buried: VecDeque::new(),
             latest: now,
