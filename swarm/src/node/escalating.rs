@@ -8,15 +8,16 @@
 //! ring's owner for a while, or it would be sent straight back; and knows where it was tried, so
 //! that it does not go round.
 
+use super::exits::Vacant;
 use super::names::{Cause, Groups};
 use super::seats::Seat;
 use super::wire::{Adopt, NotAdopted, Wire};
 use super::{Mode, Node};
 use crate::Event as Public;
 use std::time::Duration;
-use swarm_base::{Instant, Name, NodeId, NodeName, Token};
+use swarm_base::{Instant, Name, NodeId, NodeName};
 use swarm_process::ExitReason;
-use swarm_registry::{At, Bytes, Resolution, Spec, Standing};
+use swarm_registry::{At, Resolution, Spec, Standing};
 
 /// A name that was taken over from a node where it crashed too often.
 #[derive(Debug)]
@@ -53,12 +54,10 @@ impl Node {
     pub(super) fn escalate(
         &mut self,
         now: Instant,
-        name: &Name,
-        spec: &Spec,
-        token: Token,
-        groups: &[(Name, Bytes)],
+        vacant: Vacant<'_>,
         reason: &ExitReason,
     ) -> bool {
+        let Vacant { name, spec, .. } = vacant;
         let mut tried = self.names.adopted.remove(name).map_or(Vec::new(), |adopted| adopted.tried);
         tried.push(self.me.name.clone());
         let mut others = self.placing.owners(&spec.kind, name, TRIES_MAX).into_iter();
@@ -66,7 +65,7 @@ impl Node {
             .find(|node| !tried.contains(&node.name) && self.links.session(node).is_some())
             .filter(|_| tried.len() < TRIES_MAX);
         let Some(to) = next else { return false };
-        self.wait_for_restart(now, name, spec, token, groups, now + TAKEN_WITHIN);
+        self.wait_for_restart(now, vacant, now + TAKEN_WITHIN);
         let adopt = Adopt { name: name.clone(), tried: tried.clone(), round: 0 };
         self.send_behind_facts(now, &to, &Wire::Adopt(adopt));
         let escalating = Escalating { to: to.clone(), tried, round: 0 };

@@ -9,6 +9,16 @@ use swarm_handoff::Role;
 use swarm_process::{Decision, ExitReason};
 use swarm_registry::{At, Bytes, Claim, Fact, Spec, Why};
 
+/// A name that has no process any more, and what it is started from again.
+#[derive(Clone, Copy)]
+pub(super) struct Vacant<'a> {
+    pub(super) name: &'a Name,
+    pub(super) spec: &'a Spec,
+    /// That of its last process.
+    pub(super) token: Token,
+    pub(super) groups: &'a [(Name, Bytes)],
+}
+
 impl Node {
     /// A process has ended.
     pub(crate) fn exited(&mut self, now: Instant, pid: Pid, reason: &ExitReason) {
@@ -53,12 +63,12 @@ impl Node {
         self.conflicts.forget(name);
         if self.names.stopping.contains(name) {
             self.released(now, name, claim.token);
-        } else if let Some(spec) = &claim.spec
-            && self.is_suspended(name)
-        {
-            self.wait(now, name, spec, claim.token, groups);
         } else if let Some(spec) = &claim.spec {
-            self.ended(now, name, spec, claim.token, groups, reason);
+            let vacant = Vacant { name, spec, token: claim.token, groups };
+            match self.is_suspended(name) {
+                true => self.wait(now, vacant),
+                false => self.ended(now, vacant, reason),
+            }
         }
         if self.registry.own(name).is_none() {
             self.tell(Public::NameReleased { name: name.clone(), pid });
@@ -68,23 +78,16 @@ impl Node {
 
     /// A worker has ended, or could not be started again: it is tried again after a while, or its
     /// name is released.
-    pub(super) fn ended(
-        &mut self,
-        now: Instant,
-        name: &Name,
-        spec: &Spec,
-        token: Token,
-        groups: &[(Name, Bytes)],
-        reason: &ExitReason,
-    ) {
+    pub(super) fn ended(&mut self, now: Instant, vacant: Vacant<'_>, reason: &ExitReason) {
+        let Vacant { name, spec, token, .. } = vacant;
         match self.names.decide(now, name, &spec.kind, reason) {
             Decision::Restart { after } => {
-                self.wait_for_restart(now, name, spec, token, groups, now + after);
+                self.wait_for_restart(now, vacant, now + after);
             }
             Decision::Done => self.released(now, name, token),
             Decision::GiveUp
                 if self.names.escalation(&spec.kind) == Escalation::Move
-                    && self.escalate(now, name, spec, token, groups, reason) => {}
+                    && self.escalate(now, vacant, reason) => {}
             Decision::GiveUp => {
                 self.released(now, name, token);
                 let reason = reason.to_string();
@@ -94,28 +97,14 @@ impl Node {
     }
 
     /// Keeps a name that has no process, and starts it here again at that moment.
-    pub(super) fn wait_for_restart(
-        &mut self,
-        now: Instant,
-        name: &Name,
-        spec: &Spec,
-        token: Token,
-        groups: &[(Name, Bytes)],
-        at: Instant,
-    ) {
-        self.wait(now, name, spec, token, groups);
-        self.names.restarts.insert((at, name.clone()));
+    pub(super) fn wait_for_restart(&mut self, now: Instant, vacant: Vacant<'_>, at: Instant) {
+        self.wait(now, vacant);
+        self.names.restarts.insert((at, vacant.name.clone()));
     }
 
     /// Keeps a name that has no process.
-    fn wait(
-        &mut self,
-        now: Instant,
-        name: &Name,
-        spec: &Spec,
-        token: Token,
-        groups: &[(Name, Bytes)],
-    ) {
+    fn wait(&mut self, now: Instant, vacant: Vacant<'_>) {
+        let Vacant { name, spec, token, groups } = vacant;
         let claim = Claim {
             spec: Some(spec.clone()),
             request: self.request_of(name),

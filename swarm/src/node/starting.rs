@@ -2,6 +2,7 @@
 
 use super::asks::AskKey;
 use super::event::{Command, Event, Mode};
+use super::exits::Vacant;
 use super::names::{Cause, Groups, Start};
 use super::wire::{Outcome, What};
 use super::{Kind, Node};
@@ -147,7 +148,8 @@ impl Node {
             }
             _ => {
                 let reason = ExitReason::StartFailed { message: reason };
-                self.ended(now, name, &start.spec, start.token, &start.groups, &reason);
+                let Start { spec, token, groups, .. } = start;
+                self.ended(now, Vacant { name, spec, token: *token, groups }, &reason);
             }
         }
     }
