@@ -28,7 +28,7 @@ impl Batch {
     }
 }
 
-/// Batches without a gap, the newest last, within a number of facts and bytes.
+/// Batches without a gap, the newest last, within [`Bounds`].
 #[derive(Debug, Default)]
 pub(crate) struct History {
     batches: VecDeque<Batch>,
@@ -39,9 +39,17 @@ pub(crate) struct History {
 /// How much of a log is kept as it was written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
+    /// The most facts, and the most bytes of them.
     pub(crate) facts: usize,
     pub(crate) len: usize,
+    /// Up to where everybody has it who is being sent it.
+    pub(crate) taken: u64,
+    /// How many facts are kept of that.
+    pub(crate) spare: usize,
 }
+
+/// Room for so many batches is not worth giving back.
+const ROOM_MIN: usize = 64;
 
 impl History {
     pub(crate) fn push(&mut self, batch: Batch, bounds: Bounds) {
@@ -51,11 +59,32 @@ impl History {
         self.facts += batch.count as usize;
         self.len += batch.facts.len();
         self.batches.push_back(batch);
-        while self.facts > bounds.facts || self.len > bounds.len {
-            let Some(oldest) = self.batches.pop_front() else { break };
-            self.facts -= oldest.count as usize;
-            self.len -= oldest.facts.len();
+        self.trim(bounds);
+    }
+
+    /// Lets go of what is over the bounds.
+    pub(crate) fn trim(&mut self, bounds: Bounds) {
+        let Bounds { facts, len, taken, spare } = bounds;
+        while let Some(oldest) = self.batches.front() {
+            let left = self.facts - oldest.count as usize;
+            let is_spare = oldest.last() <= taken && left >= spare;
+            if self.facts <= facts && self.len <= len && !is_spare {
+                break;
+            }
+            (self.facts, self.len) = (left, self.len - oldest.facts.len());
+            self.batches.pop_front();
         }
+        // A burst leaves no room behind.
+        let room = self.batches.len().max(ROOM_MIN);
+        if self.batches.capacity() > 4 * room {
+            self.batches.shrink_to(2 * room);
+        }
+    }
+
+    /// How many facts are here.
+    #[cfg(test)]
+    pub(crate) const fn facts(&self) -> usize {
+        self.facts
     }
 
     pub(crate) fn clear(&mut self) {
@@ -109,7 +138,7 @@ impl History {
 mod tests {
     use super::*;
 
-    const BOUNDS: Bounds = Bounds { facts: 6, len: 1000 };
+    const BOUNDS: Bounds = Bounds { facts: 6, len: 1000, taken: 0, spare: 0 };
 
     fn batch(first: u64, count: u32) -> Batch {
         Batch { first, count, facts: Encoded::new(&[first as u8; 3]), digest: first * 100 }
@@ -138,6 +167,32 @@ mod tests {
         assert!(!history.covers(1) && history.covers(2));
         assert_eq!(history.digest_at(8), Some(700));
         assert_eq!(history.digest_at(7), None, "inside a batch");
+    }
+
+    #[test]
+    fn what_all_have_is_kept_in_part() {
+        let mut history = History::default();
+        let mut push = |first, taken| {
+            history.push(batch(first, 2), Bounds { facts: 100, taken, spare: 3, ..BOUNDS });
+            (history.facts(), history.covers(0), history.covers(2))
+        };
+        assert_eq!(push(1, 0), (2, true, true));
+        assert_eq!(push(3, 1), (4, true, true));
+        assert_eq!(push(5, 1), (6, true, true), "somebody is within the first batch");
+        assert_eq!(push(7, 9), (4, false, false));
+        history.trim(Bounds { taken: 9, ..BOUNDS });
+        assert_eq!(history.facts(), 0);
+    }
+
+    #[test]
+    fn a_burst_leaves_no_room_behind() {
+        let mut history = History::default();
+        let bounds = Bounds { facts: 100_000, len: 1_000_000, ..BOUNDS };
+        (1..=10_000).for_each(|first| history.push(batch(first, 1), bounds));
+        assert!(history.batches.capacity() >= 10_000);
+        history.trim(Bounds { taken: 10_000, spare: 10, ..bounds });
+        assert_eq!(history.facts(), 10);
+        assert!(history.batches.capacity() <= 4 * ROOM_MIN, "{}", history.batches.capacity());
     }
 
     #[test]

@@ -55,6 +55,8 @@ pub use progress::{LogProgress, PeerProgress};
 
 mod quota;
 
+mod recent;
+
 mod record;
 pub use record::Resolution;
 

@@ -3,7 +3,6 @@
 use crate::claim::KIND_LEN_MAX;
 use crate::config::{Checked, Config};
 use crate::few::Few;
-use crate::history::Bounds;
 use crate::log::{Log, LogId, OWN, Standing};
 use crate::members::trim;
 use crate::peer::Peer;
@@ -377,27 +376,13 @@ impl Registry {
         self.writer.write(self.me.boot, log.position, &mut log.digest, &batch, &mut sealed);
         log.position += batch.len() as u64;
         for batch in sealed {
-            let bounds = self.own_bounds();
+            let bounds = self.bounds(OWN);
             self.replica.logs[OWN].history.push(batch, bounds);
         }
         for fact in batch {
             self.replica.apply(OWN, fact);
         }
         self.unsent = true;
-    }
-
-    pub(crate) fn own_bounds(&self) -> Bounds {
-        // A peer that takes in a snapshot falls behind while it does; four times the bound is
-        // kept for it, so that the snapshot's end meets the facts that follow it.
-        let pinned = self
-            .peers
-            .values()
-            .any(|peer| peer.feeds.get(&OWN).is_some_and(crate::peer::Feed::is_transferring));
-        let times = if pinned { 4 } else { 1 };
-        Bounds {
-            facts: self.config.history_facts_max * times,
-            len: self.config.history_len_max * times,
-        }
     }
 
     pub(crate) fn reject(&mut self, why: Rejection) {
@@ -465,6 +450,8 @@ impl Machine for Registry {
             let interval = self.config.compare_interval;
             self.compare_at = now + self.rng.duration(interval * 3 / 4..=interval * 5 / 4);
             self.compare_all();
+            self.trim();
+
             self.settle(now);
         }
     }

@@ -137,6 +137,11 @@ impl Feed {
         self.transfer.is_some()
     }
 
+    /// Up to where the peer needs no more facts: it has them, or a snapshot brings it there.
+    pub(crate) fn taken(&self) -> u64 {
+        self.transfer.as_ref().map_or(self.acked, |transfer| transfer.snapshot.position)
+    }
+
     pub(crate) fn begin(&mut self, snapshot: Arc<Snapshot>) {
         self.is_new = false;
         self.transfer = Some(Transfer { snapshot, next: 0, got: 0 });

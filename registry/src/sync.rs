@@ -7,7 +7,7 @@
 
 use crate::config::Config;
 use crate::encoding::{self, FACT_LEN_MAX};
-use crate::history::{BATCH_FACTS_MAX, BATCH_LEN_MAX, Batch, Bounds};
+use crate::history::{BATCH_FACTS_MAX, BATCH_LEN_MAX, Batch};
 use crate::log::{Asked, Log, LogId, OWN, Standing};
 use crate::peer::{Feed, Next};
 use crate::replica::Replica;
@@ -20,9 +20,6 @@ use swarm_base::{Instant, NodeId};
 
 /// Positions end here: far above what a log reaches, and no sum of two overflows.
 pub(crate) const POSITION_MAX: u64 = u64::MAX / 4;
-
-/// What is kept of another node's log, to pass its end on when the node dies.
-const OTHERS: Bounds = Bounds { facts: 4_096, len: 1024 * 1024 };
 
 /// How many milliseconds a peer that sends too fast waits at least: for a few batches at once,
 /// rather than to be told for each.
@@ -91,11 +88,12 @@ impl Registry {
         }
         let whole = known.is_empty();
         let rest = if whole { facts.clone() } else { Encoded::new(&facts[known_len..]) };
+        let bounds = self.bounds(id);
         let log = &mut self.replica.logs[id];
         log.position = last;
         self.arrived += last - held;
         let (first, count) = (held + 1, news.len() as u32);
-        log.history.push(Batch { first, count, facts: rest, digest: log.digest }, OTHERS);
+        log.history.push(Batch { first, count, facts: rest, digest: log.digest }, bounds);
         self.advanced(now, id);
         self.acknowledge(now, from, id, facts.len());
     }
@@ -306,7 +304,7 @@ impl Registry {
         (self.push_at, self.is_flushing) = (None, false);
         let own = &self.replica.logs[OWN];
         if let Some(batch) = self.writer.seal(own.position, own.digest) {
-            let bounds = self.own_bounds();
+            let bounds = self.bounds(OWN);
             self.replica.logs[OWN].history.push(batch, bounds);
             self.sealed_at = self.now;
         }

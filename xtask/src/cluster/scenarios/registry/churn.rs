@@ -15,8 +15,7 @@ const WINDOW: u64 = 1_000;
 
 const SECONDS: u32 = 30;
 
-/// Memory is looked at once each log's recent end is as long as it gets, 64 Ki facts, which takes
-/// 10 s; and in a long run after a tenth of it.
+/// Memory is looked at once everything has been in use; and in a long run after a tenth of it.
 const WARM_UP: Duration = Duration::from_secs(15);
 
 /// Between two looks.
