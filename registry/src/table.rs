@@ -13,6 +13,9 @@ pub(crate) struct Table {
     lists: Vec<Vec<u32>>,
 }
 
+/// Room for so many names is not worth giving back.
+const ROOM_MIN: usize = 256;
+
 /// What [`Table::put`] did.
 pub(crate) struct Put<T> {
     pub(crate) before: T,
@@ -108,9 +111,35 @@ impl Table {
     /// Takes a name out of the table; the last one takes its place.
     fn drop_place(&mut self, place: usize) {
         self.names.swap_remove_index(place);
+        if self.names.capacity() > 4 * self.names.len().max(ROOM_MIN) {
+            self.names.shrink_to(2 * self.names.len());
+        }
         let Some((_, moved)) = self.names.get_index(place) else { return };
         for (log, pos) in moved.positions() {
             self.lists[log.idx()][pos as usize] = place as u32;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::OWN;
+    use swarm_base::Token;
+
+    #[test]
+    fn many_names_leave_no_room_behind() {
+        let mut table = Table::default();
+        let name = |n: u32| Name::new(format!("name-{n}")).expect("a name");
+        for n in 0..10_000 {
+            table.put(OWN, &name(n), Some(Entry::Stopped(Token::default())), |_| ());
+        }
+        for n in 0..9_990 {
+            table.put(OWN, &name(n), None, |_| ());
+            assert!(table.names.capacity() <= 4 * table.names.len().max(ROOM_MIN));
+        }
+        let left: Vec<_> = table.of(OWN).map(|(name, _)| name.clone()).collect();
+        assert_eq!(left.len(), 10);
+        assert!((9_990..10_000).all(|n| left.contains(&name(n)) && table.get(&name(n)).is_some()));
     }
 }
