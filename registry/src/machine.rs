@@ -293,6 +293,13 @@ impl Registry {
         self.replica.table.places(OWN).len()
     }
 
+    /// How many of these are what is left of a claim that ended here or went elsewhere: some node
+    /// may not know of it yet.
+    #[must_use]
+    pub fn n_ended(&self) -> usize {
+        self.replica.own_remains.len()
+    }
+
     /// The name at a place, of [`n_own`](Self::n_own), in the same way.
     #[must_use]
     pub fn own_at(&self, place: usize) -> Option<&Name> {

@@ -22,6 +22,9 @@ pub struct Snapshot {
     pub names: usize,
     /// The names whose node is dead and that have not been started again.
     pub orphans: usize,
+    /// The names that ended on it or went elsewhere and that it remembers: some node may still
+    /// need to know. While one is cut off, these stay.
+    pub ended: usize,
     /// The processes that it runs.
     pub processes: usize,
     /// The calls of its processes to other nodes that wait for a reply.
@@ -88,6 +91,7 @@ pub(crate) fn of(node: &Node, core: &Core) -> Snapshot {
         peers: registry.progress().map(PeerLog::from).collect(),
         refused_facts: registry.rejected().map(|(why, count)| (why.as_str(), count)).collect(),
         orphans: registry.n_orphans(),
+        ended: registry.n_ended(),
         processes: core.processes.len(),
         calls: core.processes.calls().len(),
         moves: node.moves(),

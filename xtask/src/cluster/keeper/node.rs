@@ -106,6 +106,9 @@ impl Serve for Keeper {
             }
             Request::Read { names } => json(read(&self.swarm, names).await?),
             Request::Table => json(table(&self.swarm)),
+            Request::Ended => {
+                json(self.swarm.snapshot().await.map_err(|error| error.to_string())?.ended)
+            }
             Request::Resident => json(resident::bytes()),
         }
     }

@@ -38,6 +38,8 @@ pub(in crate::cluster) enum Request {
     Read { names: Vec<String> },
     /// What this node's view holds: [`Table`].
     Table,
+    /// How many names have ended on this node or gone elsewhere and are still remembered: `usize`.
+    Ended,
     /// How much memory the process has, in bytes: `u64`.
     Resident,
 }

@@ -136,10 +136,13 @@ fn ran_once(
 async fn part(
     stage: &mut Stage,
     keepers: &Keepers,
-    sides: &[Vec<usize>; 2],
+    sides: &[Vec<usize>],
 ) -> Result<Instant, Failure> {
     let hosts = |nodes: &[usize]| nodes.iter().map(|node| keepers.host(*node)).collect::<Vec<_>>();
-    stage.net_mut().cut_between(&hosts(&sides[0]), &hosts(&sides[1]))?;
+    for (n, side) in sides.iter().enumerate() {
+        let others = sides[n + 1..].concat();
+        stage.net_mut().cut_between(&hosts(side), &hosts(&others))?;
+    }
     until(PATIENCE, "each side alone", async || {
         let members = keepers.members().await?;
         let alone = |(node, members): (&usize, &BTreeMap<String, Peer>)| {
