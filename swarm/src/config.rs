@@ -16,7 +16,9 @@ pub struct Config {
     pub process: swarm_process::Config,
     /// Replication of names and groups.
     pub registry: swarm_registry::Config,
-    /// Moves of names between nodes.
+    /// Moves of names between nodes. Where `freeze_timeout` is shorter than
+    /// `process.handoff_timeout`, the latter counts: a move waits for as long as `begin_handoff` may
+    /// take.
     pub handoff: swarm_handoff::Config,
 }
 
@@ -55,7 +57,9 @@ pub(crate) struct Checked {
 
 impl Config {
     /// Checks every section.
-    pub(crate) fn check(self) -> Result<Checked, ConfigError> {
+    pub(crate) fn check(mut self) -> Result<Checked, ConfigError> {
+        let freeze_timeout = &mut self.handoff.freeze_timeout;
+        *freeze_timeout = self.process.handoff_timeout.max(*freeze_timeout);
         Ok(Checked {
             swim: self.swim.check().map_err(|error| section("swim", &error))?,
             link: self.link.check().map_err(|error| section("link", &error))?,
@@ -70,4 +74,20 @@ impl Config {
 /// The layers' errors are sentences that name the setting, its value and what would be right.
 fn section(name: &str, error: &dyn std::error::Error) -> ConfigError {
     ConfigError::new(format!("config.{name}"), format!("wrong ({error})"), "within its bounds")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_move_waits_for_as_long_as_a_handoff_may_take() {
+        let timeouts = |handoff: u64, freeze: u64| {
+            let mut config = Config::default();
+            config.process.handoff_timeout = Duration::from_secs(handoff);
+            config.handoff.freeze_timeout = Duration::from_secs(freeze);
+            config.check().expect("within the bounds").handoff.freeze_timeout.as_secs()
+        };
+        assert_eq!((timeouts(20, 5), timeouts(1, 5)), (20, 5));
+    }
 }
