@@ -108,35 +108,29 @@ impl Node {
         if self.registry.own(&name).is_some() || self.names.is_starting(&name) {
             return;
         }
-        let Some((spec, groups)) = self.offered(from, &name) else {
+        let offered = self.offered(from, &name);
+        let Some((spec, groups)) = offered.filter(|(spec, _)| self.may_adopt(&name, spec)) else {
             // One that nobody runs, and belongs here.
             if matches!(self.registry.resolve(&name), Resolution::Orphan { .. }) {
                 return self.reconciler.mark(name);
             }
-            return self.send_behind_facts(
-                now,
-                from,
-                &Wire::NotAdopted(NotAdopted { name, round }),
-            );
+            let no = NotAdopted { name, round };
+            return self.send_behind_facts(now, from, &Wire::NotAdopted(no));
         };
-        let takes = self.meta.kinds.contains(&*spec.kind)
-            && self.meta.takes_names()
-            && self.meta.seat(name.scope()) == Seat::Taken
-            && !self.leaving.is_leaving()
-            && !self.is_closing
-            && self.may_own(&name);
-        if !takes {
-            return self.send_behind_facts(
-                now,
-                from,
-                &Wire::NotAdopted(NotAdopted { name, round }),
-            );
-        }
         let token = self.next_token(&name);
         self.names.adopted.insert(name.clone(), Adopted { until: now + STAYS_FOR, tried });
         self.start(name.clone(), spec, token, groups, Cause::Adopted, Mode::Fresh);
         // The other node lets go as soon as it reads this.
         self.log_start_of(now, &name);
+    }
+
+    fn may_adopt(&self, name: &Name, spec: &Spec) -> bool {
+        self.meta.kinds.contains(&*spec.kind)
+            && self.meta.takes_names()
+            && self.meta.seat(name.scope()) == Seat::Taken
+            && !self.leaving.is_leaving()
+            && !self.is_closing
+            && self.may_own(name)
     }
 
     /// What a name that waits at `from` is started from, unless more has come of it since: it may
