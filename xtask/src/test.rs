@@ -31,10 +31,12 @@ fn steps() -> Vec<Step> {
     let names = "cluster --only names-race names-crowd names-split names-cut-link names-kill \
                  names-loss names-churn";
     steps.push(Step::xtask("names", names).skipped_at(step::MISSING));
-    // All but those that last: half a minute of stopped node, and twenty partitions.
+    // All but the one that lasts: half a minute of stopped node. Of twenty partitions two.
     let moves = "cluster --only moves-split-3-2 moves-split-1-1 moves-split-1-2 moves-split-2-2 \
                  moves-one-way moves-non-transitive moves-freeze-short moves-quorum moves-kill";
     steps.push(Step::xtask("moves", moves).skipped_at(step::MISSING));
+    let cycles = "cluster --only moves-cycles --rounds 2";
+    steps.push(Step::xtask("cycles", cycles).skipped_at(step::MISSING));
     steps.push(Step::xtask("lifeguard", "sim lifeguard --small"));
     steps.push(Step::xtask("large groups", "sim large --small"));
     steps.push(Step::xtask("fuzz", "fuzz --seconds 60").skipped_at(step::MISSING));

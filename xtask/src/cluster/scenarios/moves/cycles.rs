@@ -17,7 +17,8 @@ const NAMES: u64 = 500;
 /// How many names each side registers in each round, and all of them are stopped after it.
 const NEW: u64 = 50;
 
-/// Memory is looked at after so many rounds first: by then everything has been in use.
+/// Memory is looked at after so many rounds first, or half of a few: by then everything has been in
+/// use.
 const WARM_UP: u32 = 3;
 
 /// How much of its memory a node may gain from then on.
@@ -41,7 +42,7 @@ pub(in super::super) async fn cycles(stage: &mut Stage) -> Result<Figures, Failu
         let left = 1 + rng.index(nodes.len() - 1).expect("there are two sides");
         let others = nodes.split_off(left);
         rounds.round(stage, round, &[nodes, others]).await?;
-        if round == WARM_UP.min(n_rounds) {
+        if round == WARM_UP.min(n_rounds / 2).max(1) {
             first = rounds.settled(stage).await?;
         }
     }
