@@ -21,8 +21,8 @@ pub struct Config {
     /// After how long without progress a missing run of facts is asked for again, elsewhere.
     pub ask_timeout: Duration,
     /// The most facts of its own log that a node keeps encoded, for peers that have not
-    /// acknowledged them. Of what all have it keeps as many as a snapshot would have, at least
-    /// 256. A peer that misses more gets a snapshot.
+    /// acknowledged them. Of what all have acknowledged it keeps as many as a snapshot would have, at
+    /// least 256. A peer that misses more than is kept gets a snapshot.
     pub history_facts_max: usize,
     /// The most bytes of the same.
     pub history_len_max: usize,

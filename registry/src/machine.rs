@@ -458,7 +458,6 @@ impl Machine for Registry {
             self.compare_at = now + self.rng.duration(interval * 3 / 4..=interval * 5 / 4);
             self.compare_all();
             self.trim();
-
             self.settle(now);
         }
     }

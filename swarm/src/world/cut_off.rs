@@ -31,6 +31,17 @@ fn two_with_names() -> World<SimNode> {
     world
 }
 
+/// The same, when names begin to move to a third node.
+fn moving_to_a_third() -> World<SimNode> {
+    let mut world = two_with_names();
+    start(&mut world, 3, QUORUM);
+    until(&mut world, "names move to the third", |world| {
+        let mut stubs = world.host(addr(3)).processes().iter();
+        stubs.any(|(_, stub)| stub.phase == Phase::Standby)
+    });
+    world
+}
+
 fn slow_down(world: &mut World<SimNode>, node: SocketAddr, quick_max: Duration) {
     world.with(node, |node, _| node.temper = taking(quick_max));
 }
@@ -45,12 +56,7 @@ fn isolate(world: &mut World<SimNode>, node: u16) {
 
 #[test]
 fn a_standby_that_takes_over_too_slowly_does_not_come_to_run() {
-    let mut world = two_with_names();
-    start(&mut world, 3, QUORUM);
-    until(&mut world, "names move to the third", |world| {
-        let mut stubs = world.host(addr(3)).processes().iter();
-        stubs.any(|(_, stub)| stub.phase == Phase::Standby)
-    });
+    let mut world = moving_to_a_third();
     // Their commits are on their way: they would come to run while it is cut off, and after that.
     slow_down(&mut world, addr(3), Duration::from_secs(20));
     until(&mut world, "one is handed over", |world| {
@@ -73,12 +79,7 @@ fn a_standby_that_takes_over_too_slowly_does_not_come_to_run() {
 
 #[test]
 fn a_process_that_ends_for_a_move_has_no_more_time_than_the_others() {
-    let mut world = two_with_names();
-    start(&mut world, 3, QUORUM);
-    until(&mut world, "names move to the third", |world| {
-        let mut stubs = world.host(addr(3)).processes().iter();
-        stubs.any(|(_, stub)| stub.phase == Phase::Standby)
-    });
+    let mut world = moving_to_a_third();
     // Those that are frozen are about to end, and take their time.
     for node in [1, 2] {
         slow_down(&mut world, addr(node), Duration::from_secs(3_600));

@@ -118,7 +118,7 @@ fn is_settled(truth: &Truth, views: &Views, side: &BTreeSet<SocketAddr>, hosts: 
         let listed: BTreeSet<u8> = alive.chain([last_octet(*addr)]).collect();
         let agrees = hosts.get(addr).is_none_or(|host| host.gauges().disagreeing == 0);
         listed == numbers && agrees && !truth.waiting.is_below(*addr)
-    }) && truth.want.is_some_and(|want| truth.seated.are(want, side))
+    }) && truth.want.is_some_and(|want| truth.seated.make_quorum(want, side))
 }
 
 /// The names that must run, as far as these nodes can know.

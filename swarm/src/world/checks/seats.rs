@@ -30,7 +30,7 @@ impl Seated {
     }
 
     /// Whether so many of these nodes have a seat in each scope.
-    pub(crate) fn are(&self, want: usize, nodes: &BTreeSet<SocketAddr>) -> bool {
+    pub(crate) fn make_quorum(&self, want: usize, nodes: &BTreeSet<SocketAddr>) -> bool {
         let scopes = self.by_node.values().flat_map(BTreeMap::keys).collect::<BTreeSet<_>>();
         scopes.into_iter().all(|scope| self.count(scope.as_deref(), nodes) >= want)
     }
